@@ -1,0 +1,1 @@
+//! The broker: its state and its request handlers.

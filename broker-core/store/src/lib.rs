@@ -1,0 +1,1 @@
+//! Commit log, consume queues and index in Apache RocketMQ's file format.

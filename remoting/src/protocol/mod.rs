@@ -1,0 +1,14 @@
+//! The protocol without I/O: frames, headers, bodies and the message format, as bytes and values.
+//!
+//! Invariant: nothing here opens a socket, reads a clock or panics on what a peer sent.
+#![deny(clippy::indexing_slicing, clippy::panic)]
+
+pub mod body;
+pub mod codes;
+pub mod command;
+pub mod ext_fields;
+pub mod fastjson;
+pub mod frame;
+pub mod headers;
+pub mod message;
+pub mod properties;
