@@ -1,0 +1,41 @@
+//! Unmodified Java clients on our name server and broker: a test per scenario and client version.
+
+use mq_tests::{BrokerConfig, Maker, Namesrv, client_programs};
+
+/// A Spring Boot application as tutorials show it. Its client asks for the template `AUTO_CREATE_TOPIC_KEY`, which no
+/// broker of Apache's has offered since 4.3: the one scenario that has no reference to run on.
+#[test]
+fn java_430_springboot() {
+    let namesrv = Namesrv::start(Maker::under_test());
+    let _broker = BrokerConfig::new(Maker::under_test(), "broker-a", &[&namesrv]).start();
+    client_programs::java_430(&namesrv.address(), &client_programs::unique()).run();
+}
+
+macro_rules! scenarios {
+    ($client_version:literal: $($scenario:ident)*) => {
+        $(
+            #[test]
+            fn $scenario() {
+                super::run($client_version, &stringify!($scenario).replace('_', "-"));
+            }
+        )*
+    };
+}
+
+mod java_498 {
+    scenarios!("4.9.8": quickstart json_header rocketmq_header vip oneway async_ batch orderly tags keys pull lite_pull
+        broadcast offsets rebalance first_message);
+}
+
+mod java_533 {
+    scenarios!("5.3.3": quickstart json_header rocketmq_header vip oneway async_ batch orderly tags keys pull lite_pull
+        broadcast offsets rebalance first_message);
+}
+
+fn run(client_version: &str, scenario: &str) {
+    let namesrv = Namesrv::start(Maker::under_test());
+    let _broker = BrokerConfig::new(Maker::under_test(), "broker-a", &[&namesrv]).start();
+    // `async` is a word of Rust.
+    let scenario = scenario.trim_end_matches('-');
+    client_programs::java(client_version, &namesrv.address(), scenario, &client_programs::unique()).run();
+}

@@ -1,0 +1,90 @@
+package interop;
+
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * {@code Main NAMESRV SCENARIO RUN}: runs one scenario with the client on the class path against the system behind
+ * the name servers. RUN makes topics and groups unique. Prints {@code ok SCENARIO …} and ends with 0, or what was wrong
+ * and 1. Logs and local offsets go below the system property {@code user.home}.
+ */
+public final class Main {
+
+    private static final long WATCHDOG_SECONDS = 120;
+
+    private interface Scenario {
+        String run(Run run) throws Exception;
+    }
+
+    private static final Map<String, Scenario> SCENARIOS = new TreeMap<>(Map.ofEntries(
+        Map.entry("quickstart", Quickstart::run),
+        Map.entry("json-header", Quickstart::run),
+        Map.entry("rocketmq-header", Quickstart::run),
+        Map.entry("vip", Vip::run),
+        Map.entry("oneway", Oneway::run),
+        Map.entry("async", Async::run),
+        Map.entry("batch", Batch::run),
+        Map.entry("orderly", Orderly::run),
+        Map.entry("tags", Tags::run),
+        Map.entry("keys", Keys::run),
+        Map.entry("pull", Pull::run),
+        Map.entry("lite-pull", LitePull::run),
+        Map.entry("broadcast", Broadcast::run),
+        Map.entry("offsets", Offsets::run),
+        Map.entry("rebalance", Rebalance::run),
+        Map.entry("first-message", FirstMessage::run),
+        Map.entry("failover-producer", FailoverProducer::run),
+        Map.entry("failover-consumer", FailoverConsumer::run)));
+
+    private Main() {
+    }
+
+    public static void main(String[] args) {
+        if (args.length != 3 || !SCENARIOS.containsKey(args[1])) {
+            System.out.println("usage: Main NAMESRV SCENARIO RUN; scenarios: " + SCENARIOS.keySet());
+            System.exit(1);
+        }
+        String scenario = args[1];
+        // Read once, when the client's first class is loaded.
+        if (scenario.endsWith("-header")) {
+            System.setProperty("rocketmq.serialize.type", scenario.startsWith("json") ? "JSON" : "ROCKETMQ");
+        }
+        startWatchdog(scenario);
+        // The two failover programs run together and share topic and group.
+        Run run = new Run(args[0], scenario.startsWith("failover-") ? "failover" : scenario, args[2]);
+        try {
+            System.out.println("ok " + scenario + " " + SCENARIOS.get(scenario).run(run));
+        } catch (Throwable wrong) {
+            System.out.println("failed " + scenario + ": " + wrong);
+            wrong.printStackTrace(System.out);
+            System.exit(1);
+        }
+        // Client threads may still be parked; nothing is left to wait for.
+        System.exit(0);
+    }
+
+    private static void startWatchdog(String scenario) {
+        // The failover programs run until their test tells them to stop.
+        if (scenario.startsWith("failover-")) {
+            return;
+        }
+        Thread watchdog = new Thread(() -> {
+            try {
+                Thread.sleep(WATCHDOG_SECONDS * 1000);
+            } catch (InterruptedException e) {
+                return;
+            }
+            System.out.println("failed " + scenario + ": not done after " + WATCHDOG_SECONDS + " s");
+            Thread.getAllStackTraces().forEach((thread, stack) -> {
+                if (thread.getName().equals("main")) {
+                    for (StackTraceElement element : stack) {
+                        System.out.println("    at " + element);
+                    }
+                }
+            });
+            Runtime.getRuntime().halt(1);
+        }, "watchdog");
+        watchdog.setDaemon(true);
+        watchdog.start();
+    }
+}

@@ -1,0 +1,3 @@
+//! Our executable, run as its users run it.
+
+mod smoke;

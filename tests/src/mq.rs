@@ -1,0 +1,44 @@
+//! The executable under test.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// `mq`, built with the profile of the running test.
+#[track_caller]
+pub fn path() -> PathBuf {
+    let test = std::env::current_exe().expect("the test knows its own file");
+    // target/PROFILE/deps/it-HASH
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("cargo puts tests two folders deep");
+    let mq = profile.join("mq");
+    assert!(mq.exists(), "{} is missing: run `cargo build` first", mq.display());
+    mq
+}
+
+/// A command that finds no configuration but the one given to it.
+pub fn command<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(path());
+    command.args(args).env_remove("NAMESRV_ADDR");
+    command
+}
+
+/// Runs `mq ARGS` to its end; panics unless it exits with 0.
+#[track_caller]
+pub fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> String {
+    let mut command = command(args);
+    let output = command.output().expect("mq can be started");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("mq prints UTF-8")
+}
+
+/// Runs `mq ARGS -o json` and reads what it printed.
+#[track_caller]
+pub fn json<'a>(args: impl IntoIterator<Item = &'a str>) -> serde_json::Value {
+    let printed = run(args.into_iter().chain(["-o", "json"]));
+    serde_json::from_str(&printed).unwrap_or_else(|e| panic!("not JSON ({e}): {printed}"))
+}
