@@ -1,1 +1,639 @@
-//! ext
+//! The custom header fields of a command: string pairs, in either header encoding, and their
+//! translation from and to plain serde structs. The only header codec there is.
+//!
+//! | encoding | bytes |
+//! |---|---|
+//! | JSON | an object of strings; nulls are absent |
+//! | ROCKETMQ | repeated: i16 key length, key, i32 value length, value |
+
+use std::borrow::Cow;
+
+use serde::de::value::CowStrDeserializer;
+use serde::de::{self, DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
+use serde::ser::{self, Impossible, SerializeStruct};
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
+use thiserror::Error;
+
+use super::frame::FrameError;
+use super::json_scan::{Scanner, Value, write_string};
+
+/// A header whose fields do not fit the struct they were asked as.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("request header: {0}")]
+pub struct HeaderError(String);
+
+impl de::Error for HeaderError {
+    fn custom<T: std::fmt::Display>(problem: T) -> Self {
+        Self(problem.to_string())
+    }
+}
+
+impl ser::Error for HeaderError {
+    fn custom<T: std::fmt::Display>(problem: T) -> Self {
+        Self(problem.to_string())
+    }
+}
+
+/// Long and short names of the same field, for headers that exist in both spellings.
+pub type ShortNames = &'static [(&'static str, &'static str)];
+
+/// The fields of a received header, still in the received bytes.
+#[derive(Debug, Clone, Copy)]
+pub enum ExtFields<'a> {
+    None,
+    /// The text of the JSON object. It was stepped over once, so it is well-formed as a whole.
+    Json(&'a str),
+    /// The ext block of a ROCKETMQ header. Its pairs have been checked for length and UTF-8.
+    Rocketmq(&'a [u8]),
+}
+
+impl<'a> ExtFields<'a> {
+    /// Checks a ROCKETMQ ext block, so that iterating it cannot fail later.
+    pub(super) fn rocketmq(block: &'a [u8]) -> Result<Self, FrameError> {
+        let mut rest = block;
+        while !rest.is_empty() {
+            match rocketmq_pair(rest) {
+                Some((_, _, after)) => rest = after,
+                None => {
+                    return Err(FrameError::Header {
+                        encoding: "ROCKETMQ",
+                        at: block.len() - rest.len(),
+                        problem: "malformed ext field",
+                    });
+                }
+            }
+        }
+        Ok(Self::Rocketmq(block))
+    }
+
+    /// All pairs in the order received.
+    pub fn iter(&self) -> Pairs<'a> {
+        match *self {
+            Self::None => Pairs::Rocketmq(&[]),
+            Self::Rocketmq(block) => Pairs::Rocketmq(block),
+            Self::Json(text) => {
+                let mut scanner = Scanner::new(text);
+                match scanner.open_object() {
+                    Ok(()) => Pairs::Json(scanner),
+                    Err(_) => Pairs::Rocketmq(&[]),
+                }
+            }
+        }
+    }
+
+    /// The value of one field.
+    pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The fields as a header struct. Unknown fields are ignored.
+    pub fn decode<T: Deserialize<'a>>(&self) -> Result<T, HeaderError> {
+        decode_pairs(self.iter(), &[])
+    }
+
+    /// As [`decode`](Self::decode), for a request that spells its fields by the short names.
+    pub fn decode_short<T: Deserialize<'a>>(&self, names: ShortNames) -> Result<T, HeaderError> {
+        decode_pairs(self.iter(), names)
+    }
+}
+
+fn rocketmq_pair(block: &[u8]) -> Option<(&str, &str, &[u8])> {
+    let (length, rest) = block.split_first_chunk::<2>()?;
+    let (key, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((str::from_utf8(key).ok()?, str::from_utf8(value).ok()?, rest))
+}
+
+/// Iterator over the pairs of [`ExtFields`].
+pub enum Pairs<'a> {
+    #[expect(private_interfaces, reason = "only `ExtFields::iter` makes one")]
+    Json(Scanner<'a>),
+    Rocketmq(&'a [u8]),
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (Cow<'a, str>, Cow<'a, str>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Rocketmq(block) => {
+                let (key, value, rest) = rocketmq_pair(block)?;
+                *block = rest;
+                Some((Cow::Borrowed(key), Cow::Borrowed(value)))
+            }
+            Self::Json(scanner) => loop {
+                let key = scanner.next_key().ok()??;
+                match scanner.value().ok()? {
+                    Value::Text(text) => return Some((key, text)),
+                    Value::Raw(text) => return Some((key, Cow::Borrowed(text))),
+                    Value::Null => {}
+                }
+            },
+        }
+    }
+}
+
+/// A struct from string pairs.
+pub(super) fn decode_pairs<'a, T: Deserialize<'a>>(
+    pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    names: ShortNames,
+) -> Result<T, HeaderError> {
+    T::deserialize(PairsDeserializer {
+        pairs,
+        names,
+        value: None,
+    })
+}
+
+struct PairsDeserializer<'a, I> {
+    pairs: I,
+    names: ShortNames,
+    value: Option<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'de, I: Iterator<Item = (Cow<'de, str>, Cow<'de, str>)>> de::Deserializer<'de>
+    for PairsDeserializer<'de, I>
+{
+    type Error = HeaderError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, HeaderError> {
+        visitor.visit_map(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'a, I: Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>> MapAccess<'a>
+    for PairsDeserializer<'a, I>
+{
+    type Error = HeaderError;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, HeaderError> {
+        let Some((key, value)) = self.pairs.next() else {
+            return Ok(None);
+        };
+        let key = match self.names.iter().find(|(_, short)| *short == key) {
+            Some((long, _)) => Cow::Borrowed(*long),
+            None => key,
+        };
+        let deserializer: CowStrDeserializer<'_, HeaderError> = key.clone().into_deserializer();
+        self.value = Some((key, value));
+        seed.deserialize(deserializer).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, HeaderError> {
+        let Some((key, text)) = self.value.take() else {
+            return Err(de::Error::custom("value without key"));
+        };
+        seed.deserialize(FieldDeserializer { key, text })
+    }
+}
+
+/// One value: text that is read as what the struct wants.
+struct FieldDeserializer<'a> {
+    key: Cow<'a, str>,
+    text: Cow<'a, str>,
+}
+
+impl FieldDeserializer<'_> {
+    fn number<T: std::str::FromStr>(&self) -> Result<T, HeaderError> {
+        self.text.parse().map_err(|_| {
+            let shown: String = self.text.chars().take(40).collect();
+            HeaderError(format!("field {} is not a number: {shown:?}", self.key))
+        })
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident $visit:ident)*) => { $(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, HeaderError> {
+            visitor.$visit(self.number()?)
+        }
+    )* };
+}
+
+impl<'de> de::Deserializer<'de> for FieldDeserializer<'de> {
+    type Error = HeaderError;
+
+    numbers! {
+        deserialize_i8 visit_i8 deserialize_i16 visit_i16 deserialize_i32 visit_i32 deserialize_i64 visit_i64
+        deserialize_u8 visit_u8 deserialize_u16 visit_u16 deserialize_u32 visit_u32 deserialize_u64 visit_u64
+        deserialize_f32 visit_f32 deserialize_f64 visit_f64
+    }
+
+    /// As Java's `Boolean.parseBoolean`: everything but `true` is false.
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, HeaderError> {
+        visitor.visit_bool(self.text.eq_ignore_ascii_case("true"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, HeaderError> {
+        match self.text {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+
+    /// An absent field does not come here; an empty one counts as absent, because a ROCKETMQ
+    /// header cannot tell the two apart.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, HeaderError> {
+        if self.text.is_empty() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, HeaderError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, HeaderError> {
+        let deserializer: CowStrDeserializer<'_, HeaderError> = self.text.into_deserializer();
+        visitor.visit_enum(deserializer)
+    }
+
+    forward_to_deserialize_any! {
+        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+/// String pairs ready to be written into a header of either encoding.
+/// Kept in the ROCKETMQ encoding, which is compact and needs no escaping.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExtBuf(Vec<u8>);
+
+impl ExtBuf {
+    /// The fields of `header`; `None` fields are left out.
+    pub fn encode<H: Serialize + ?Sized>(header: &H) -> Result<Self, HeaderError> {
+        let mut pairs = Self::default();
+        pairs.add(header, &[])?;
+        Ok(pairs)
+    }
+
+    /// Adds the fields of `header`, by their short names where `names` has one.
+    pub fn add<H: Serialize + ?Sized>(
+        &mut self,
+        header: &H,
+        names: ShortNames,
+    ) -> Result<(), HeaderError> {
+        header.serialize(PairsSerializer { out: self, names })
+    }
+
+    /// Adds one field. A key of more than 64 KiB or a value of more than 2 GiB cannot be sent and is left out.
+    pub fn push(&mut self, key: &str, value: &str) {
+        if let (Ok(key_length), Ok(value_length)) =
+            (u16::try_from(key.len()), i32::try_from(value.len()))
+        {
+            self.0.extend_from_slice(&key_length.to_be_bytes());
+            self.0.extend_from_slice(key.as_bytes());
+            self.0.extend_from_slice(&value_length.to_be_bytes());
+            self.0.extend_from_slice(value.as_bytes());
+        }
+    }
+
+    /// The fields as if they had been received.
+    pub fn as_fields(&self) -> ExtFields<'_> {
+        if self.0.is_empty() {
+            ExtFields::None
+        } else {
+            ExtFields::Rocketmq(&self.0)
+        }
+    }
+
+    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (n, (key, value)) in self.as_fields().iter().enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            write_string(out, &key);
+            out.push(b':');
+            write_string(out, &value);
+        }
+        out.push(b'}');
+    }
+
+    pub(super) fn rocketmq_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for ExtBuf {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let mut out = Self::default();
+        for (key, value) in pairs {
+            out.push(key.as_ref(), value.as_ref());
+        }
+        out
+    }
+}
+
+struct PairsSerializer<'o> {
+    out: &'o mut ExtBuf,
+    names: ShortNames,
+}
+
+fn not_a_header<T>() -> Result<T, HeaderError> {
+    Err(ser::Error::custom(
+        "only plain structs of scalars are headers",
+    ))
+}
+
+macro_rules! refuse {
+    ($($method:ident($($arg:ty),*) -> $ok:ty;)*) => { $(
+        fn $method(self, $(_: $arg),*) -> Result<$ok, HeaderError> { not_a_header() }
+    )* };
+}
+
+impl ser::Serializer for PairsSerializer<'_> {
+    type Ok = ();
+    type Error = HeaderError;
+    type SerializeSeq = Impossible<(), HeaderError>;
+    type SerializeTuple = Impossible<(), HeaderError>;
+    type SerializeTupleStruct = Impossible<(), HeaderError>;
+    type SerializeTupleVariant = Impossible<(), HeaderError>;
+    type SerializeMap = Impossible<(), HeaderError>;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Impossible<(), HeaderError>;
+
+    refuse! {
+        serialize_bool(bool) -> (); serialize_i8(i8) -> (); serialize_i16(i16) -> (); serialize_i32(i32) -> ();
+        serialize_i64(i64) -> (); serialize_u8(u8) -> (); serialize_u16(u16) -> (); serialize_u32(u32) -> ();
+        serialize_u64(u64) -> (); serialize_f32(f32) -> (); serialize_f64(f64) -> (); serialize_char(char) -> ();
+        serialize_str(&str) -> (); serialize_bytes(&[u8]) -> (); serialize_none() -> ();
+        serialize_unit_variant(&'static str, u32, &'static str) -> ();
+        serialize_seq(Option<usize>) -> Self::SerializeSeq; serialize_tuple(usize) -> Self::SerializeTuple;
+        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
+        serialize_map(Option<usize>) -> Self::SerializeMap;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
+    }
+
+    /// `()` and unit structs are headers without fields.
+    fn serialize_unit(self) -> Result<(), HeaderError> {
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), HeaderError> {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), HeaderError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), HeaderError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), HeaderError> {
+        not_a_header()
+    }
+
+    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Self, HeaderError> {
+        Ok(self)
+    }
+}
+
+impl SerializeStruct for PairsSerializer<'_> {
+    type Ok = ();
+    type Error = HeaderError;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), HeaderError> {
+        let key = match self.names.iter().find(|(long, _)| *long == key) {
+            Some((_, short)) => short,
+            None => key,
+        };
+        value.serialize(FieldSerializer {
+            out: &mut *self.out,
+            key,
+        })
+    }
+
+    fn end(self) -> Result<(), HeaderError> {
+        Ok(())
+    }
+}
+
+/// Writes one field's value as text.
+struct FieldSerializer<'o> {
+    out: &'o mut ExtBuf,
+    key: &'static str,
+}
+
+macro_rules! integers {
+    ($($method:ident $type:ty;)*) => { $(
+        fn $method(self, value: $type) -> Result<(), HeaderError> {
+            self.out.push(self.key, itoa::Buffer::new().format(value));
+            Ok(())
+        }
+    )* };
+}
+
+impl ser::Serializer for FieldSerializer<'_> {
+    type Ok = ();
+    type Error = HeaderError;
+    type SerializeSeq = Impossible<(), HeaderError>;
+    type SerializeTuple = Impossible<(), HeaderError>;
+    type SerializeTupleStruct = Impossible<(), HeaderError>;
+    type SerializeTupleVariant = Impossible<(), HeaderError>;
+    type SerializeMap = Impossible<(), HeaderError>;
+    type SerializeStruct = Impossible<(), HeaderError>;
+    type SerializeStructVariant = Impossible<(), HeaderError>;
+
+    integers! {
+        serialize_i8 i8; serialize_i16 i16; serialize_i32 i32; serialize_i64 i64;
+        serialize_u8 u8; serialize_u16 u16; serialize_u32 u32; serialize_u64 u64;
+    }
+
+    refuse! {
+        serialize_char(char) -> (); serialize_bytes(&[u8]) -> (); serialize_unit_struct(&'static str) -> ();
+        serialize_seq(Option<usize>) -> Self::SerializeSeq; serialize_tuple(usize) -> Self::SerializeTuple;
+        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
+        serialize_map(Option<usize>) -> Self::SerializeMap;
+        serialize_struct(&'static str, usize) -> Self::SerializeStruct;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), HeaderError> {
+        self.serialize_f64(f64::from(value))
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), HeaderError> {
+        self.out.push(self.key, &value.to_string());
+        Ok(())
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<(), HeaderError> {
+        self.serialize_str(if value { "true" } else { "false" })
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), HeaderError> {
+        self.out.push(self.key, value);
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), HeaderError> {
+        Ok(())
+    }
+
+    fn serialize_unit(self) -> Result<(), HeaderError> {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), HeaderError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), HeaderError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), HeaderError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), HeaderError> {
+        not_a_header()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Sample<'a> {
+        #[serde(borrow)]
+        topic: Cow<'a, str>,
+        queue_id: i32,
+        queue_offset: i64,
+        unit_mode: Option<bool>,
+        properties: Option<String>,
+    }
+
+    const NAMES: ShortNames = &[("topic", "b"), ("queueId", "e")];
+
+    fn sample() -> Sample<'static> {
+        Sample {
+            topic: "T\"1".into(),
+            queue_id: -3,
+            queue_offset: i64::MAX,
+            unit_mode: None,
+            properties: Some("k\u{1}v\u{2}".into()),
+        }
+    }
+
+    #[test]
+    fn a_struct_survives_both_encodings_and_both_spellings() {
+        for names in [&[], NAMES] {
+            let mut ext = ExtBuf::default();
+            ext.add(&sample(), names).unwrap();
+            let mut json = Vec::new();
+            ext.write_json(&mut json);
+            let json = String::from_utf8(json).unwrap();
+            for fields in [ExtFields::Json(&json), ext.as_fields()] {
+                assert_eq!(
+                    fields.decode_short::<Sample<'_>>(names),
+                    Ok(sample()),
+                    "{json}"
+                );
+            }
+        }
+        let mut ext = ExtBuf::default();
+        ext.add(&sample(), NAMES).unwrap();
+        assert_eq!(ext.as_fields().get("e").as_deref(), Some("-3"));
+        assert_eq!(ext.as_fields().get("queueId"), None);
+    }
+
+    #[test]
+    fn numbers_that_are_none_name_their_field() {
+        let fields = ExtFields::Json(r#"{"topic":"t","queueId":"x","queueOffset":1}"#);
+        let error = fields.decode::<Sample<'_>>().unwrap_err().to_string();
+        assert!(error.contains("queueId"), "{error}");
+        let missing = ExtFields::Json(r#"{"topic":"t"}"#)
+            .decode::<Sample<'_>>()
+            .unwrap_err()
+            .to_string();
+        assert!(missing.contains("queueId"), "{missing}");
+    }
+
+    #[test]
+    fn values_need_not_be_strings_and_may_be_null_or_empty() {
+        let fields = ExtFields::Json(
+            r#"{"topic":"t","queueId":7,"queueOffset":"8","unitMode":"","properties":null,"future":{"a":1}}"#,
+        );
+        let got = fields.decode::<Sample<'_>>().unwrap();
+        assert_eq!(
+            (
+                got.queue_id,
+                got.queue_offset,
+                got.unit_mode,
+                got.properties
+            ),
+            (7, 8, None, None)
+        );
+    }
+
+    #[test]
+    fn a_malformed_ext_block_is_refused_before_it_is_used() {
+        assert!(ExtFields::rocketmq(&[0, 1, b'a', 0, 0, 0, 9, b'x']).is_err());
+        assert!(ExtFields::rocketmq(&[0, 1, b'a', 0xff, 0xff, 0xff, 0xff]).is_err());
+        assert!(ExtFields::rocketmq(&[0, 1, 0xff, 0, 0, 0, 0]).is_err());
+        assert!(ExtFields::rocketmq(&[]).is_ok());
+    }
+}

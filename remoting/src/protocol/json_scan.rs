@@ -1,0 +1,304 @@
+//! A scanner for the one JSON object that a frame header is: it walks keys and values in place and
+//! borrows from the text, because every request pays for it. Bodies go through [`super::fastjson`].
+
+use std::borrow::Cow;
+
+use super::frame::FrameError;
+
+/// Deeper nesting than this in a header is refused; Apache's own headers have two levels.
+const MAX_DEPTH: u32 = 32;
+
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// A value as it stands in the text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value<'a> {
+    Text(Cow<'a, str>),
+    /// A number, boolean, object or array, unparsed.
+    Raw(&'a str),
+    Null,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn fail<T>(&self, problem: &'static str) -> Result<T, FrameError> {
+        Err(FrameError::Header {
+            encoding: "JSON",
+            at: self.at,
+            problem,
+        })
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+    }
+
+    fn slice(&self, from: usize, to: usize) -> &'a str {
+        self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// Enters the object that the text must start with.
+    pub(super) fn open_object(&mut self) -> Result<(), FrameError> {
+        self.skip_blanks();
+        if self.peek() != Some(b'{') {
+            return self.fail("an object was expected");
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The next key of the object, with the scanner left before its value; `None` at the end.
+    pub(super) fn next_key(&mut self) -> Result<Option<Cow<'a, str>>, FrameError> {
+        loop {
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(None);
+                }
+                Some(b'"') => break,
+                _ => return self.fail("a key was expected"),
+            }
+        }
+        let key = self.string()?;
+        self.skip_blanks();
+        if self.peek() != Some(b':') {
+            return self.fail("a colon was expected");
+        }
+        self.at += 1;
+        Ok(Some(key))
+    }
+
+    pub(super) fn value(&mut self) -> Result<Value<'a>, FrameError> {
+        self.skip_blanks();
+        match self.peek() {
+            Some(b'"') => Ok(Value::Text(self.string()?)),
+            Some(b'{' | b'[') => self.nested(),
+            Some(_) => {
+                let start = self.at;
+                while let Some(b) = self.peek() {
+                    if matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n') {
+                        break;
+                    }
+                    self.at += 1;
+                }
+                match self.slice(start, self.at) {
+                    "" => self.fail("a value was expected"),
+                    "null" => Ok(Value::Null),
+                    raw => Ok(Value::Raw(raw)),
+                }
+            }
+            None => self.fail("a value was expected"),
+        }
+    }
+
+    /// Steps over an object or array and returns its text.
+    fn nested(&mut self) -> Result<Value<'a>, FrameError> {
+        let start = self.at;
+        let mut depth = 0u32;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                    continue;
+                }
+                Some(b'{' | b'[') => {
+                    depth += 1;
+                    if depth > MAX_DEPTH {
+                        return self.fail("nested too deep");
+                    }
+                }
+                Some(b'}' | b']') => depth -= 1,
+                Some(_) => {}
+                None => return self.fail("the text ends inside a value"),
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(Value::Raw(self.slice(start, self.at)));
+            }
+        }
+    }
+
+    /// A string, with the scanner on its opening quote. Borrowed unless it holds an escape.
+    fn string(&mut self) -> Result<Cow<'a, str>, FrameError> {
+        let start = self.at + 1;
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        match memchr::memchr2(b'"', b'\\', rest) {
+            None => self.fail("unterminated string"),
+            Some(len) if rest.get(len) == Some(&b'"') => {
+                self.at = start + len + 1;
+                Ok(Cow::Borrowed(self.slice(start, start + len)))
+            }
+            Some(len) => self.escaped_string(start, start + len),
+        }
+    }
+
+    fn escaped_string(&mut self, start: usize, first: usize) -> Result<Cow<'a, str>, FrameError> {
+        let mut out = String::with_capacity(first - start + 64);
+        out.push_str(self.slice(start, first));
+        self.at = first;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let Some(len) = memchr::memchr2(b'"', b'\\', rest) else {
+                return self.fail("unterminated string");
+            };
+            out.push_str(self.slice(self.at, self.at + len));
+            self.at += len + 1;
+            if rest.get(len) == Some(&b'"') {
+                return Ok(Cow::Owned(out));
+            }
+            let Some(escape) = self.peek() else {
+                return self.fail("unterminated escape");
+            };
+            self.at += 1;
+            match escape {
+                b'"' | b'\\' | b'/' | b'\'' => out.push(char::from(escape)),
+                b'n' => out.push('\n'),
+                b't' => out.push('\t'),
+                b'r' => out.push('\r'),
+                b'b' => out.push('\u{8}'),
+                b'f' => out.push('\u{c}'),
+                // fastjson writes these for control characters it knows by name.
+                b'v' => out.push('\u{b}'),
+                b'0'..=b'7' => out.push(char::from(escape - b'0')),
+                b'u' => {
+                    let unit = self.hex4()?;
+                    let c = if (0xD800..0xDC00).contains(&unit)
+                        && self.text.as_bytes().get(self.at..self.at + 2) == Some(b"\\u")
+                    {
+                        self.at += 2;
+                        let low = self.hex4()?;
+                        char::decode_utf16([unit, low]).next()
+                    } else {
+                        char::decode_utf16([unit]).next()
+                    };
+                    out.push(c.and_then(Result::ok).unwrap_or('\u{fffd}'));
+                }
+                b'x' => {
+                    let digits = self.slice(self.at, self.at + 2);
+                    let Ok(byte) = u8::from_str_radix(digits, 16) else {
+                        return self.fail("malformed \\x escape");
+                    };
+                    self.at += 2;
+                    out.push(char::from(byte));
+                }
+                _ => return self.fail("unknown escape"),
+            }
+        }
+    }
+
+    fn hex4(&mut self) -> Result<u16, FrameError> {
+        let Ok(unit) = u16::from_str_radix(self.slice(self.at, self.at + 4), 16) else {
+            return self.fail("malformed \\u escape");
+        };
+        self.at += 4;
+        Ok(unit)
+    }
+}
+
+/// Writes `text` as a JSON string, quotes included.
+pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let hex = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(bytes.get(copied..at).unwrap_or_default());
+        copied = at + 1;
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                out.extend_from_slice(b"\\u00");
+                out.push(hex(byte >> 4));
+                out.push(hex(byte & 15));
+            }
+        }
+    }
+    out.extend_from_slice(bytes.get(copied..).unwrap_or_default());
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Result<Vec<(String, Value<'_>)>, FrameError> {
+        let mut scanner = Scanner::new(text);
+        scanner.open_object()?;
+        let mut out = Vec::new();
+        while let Some(key) = scanner.next_key()? {
+            out.push((key.into_owned(), scanner.value()?));
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn values_of_every_kind() {
+        let got = pairs(r#" { "a":"x", "b" : -12,"c":null,"d":{"e":["}"]},"f":true} "#).unwrap();
+        let text = |s: &'static str| Value::Text(Cow::Borrowed(s));
+        assert_eq!(
+            got,
+            [
+                ("a".to_owned(), text("x")),
+                ("b".to_owned(), Value::Raw("-12")),
+                ("c".to_owned(), Value::Null),
+                ("d".to_owned(), Value::Raw(r#"{"e":["}"]}"#)),
+                ("f".to_owned(), Value::Raw("true")),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for text in ["", "a\u{1}b\u{2}", "标签 😀", "\"\\\n\t\r\u{7f}"] {
+            let mut out = b"{\"k\":".to_vec();
+            write_string(&mut out, text);
+            out.push(b'}');
+            let json = String::from_utf8(out).unwrap();
+            let got = pairs(&json).unwrap();
+            assert_eq!(got[0].1, Value::Text(Cow::Borrowed(text)), "{json}");
+        }
+        let surrogates = pairs(r#"{"k":"\ud83d\ude00\u0001"}"#).unwrap();
+        assert_eq!(surrogates[0].1, Value::Text("😀\u{1}".into()));
+    }
+
+    #[test]
+    fn malformed_text_is_an_error_never_a_panic() {
+        for text in [
+            "",
+            "{",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":\"",
+            "{\"a\":\"\\",
+            "{\"a\":\"\\u12\"}",
+            "[1]",
+            "{\"a\":{\"b\":1}",
+            "{a:1}",
+            "{\"a\":}",
+        ] {
+            assert!(pairs(text).is_err(), "{text}");
+        }
+        assert!(pairs(&format!("{{\"a\":{}", "[".repeat(1000))).is_err());
+    }
+}

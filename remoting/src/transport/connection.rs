@@ -1,0 +1,586 @@
+//! One connection: its task, its output buffer, and the calls under way on it.
+//!
+//! Both sides may send requests on a connection, so the same code serves a server's accepted
+//! sockets and a client's own. Invariants:
+//! - Only the connection's task touches the socket. Everybody else appends whole frames to the
+//!   output buffer and wakes the task.
+//! - The buffer's lock is held for appending or swapping only, never across I/O or `.await`.
+//! - Input is parsed from a buffer shared by all connections of a thread; a connection owns
+//!   receive memory only while a frame of it is incomplete, and that memory grows as bytes arrive.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Serialize;
+use thiserror::Error;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
+use tracing::{debug, warn};
+
+use crate::protocol::codes::ResponseCode;
+use crate::protocol::command::{
+    CommandView, FLAG_ONEWAY, RemotingCommand, ReplyTo, SerializeType, encode_response,
+};
+use crate::protocol::ext_fields::{ExtBuf, HeaderError};
+use crate::protocol::frame::{FrameError, frame_length};
+
+/// What one read may bring in.
+const READ_BYTES: usize = 128 * 1024;
+/// While this much output waits, nothing more is read from the peer.
+const OUTPUT_HIGH_WATER_BYTES: usize = 4 * 1024 * 1024;
+/// An emptied buffer larger than this is given back.
+const KEPT_BUFFER_BYTES: usize = 64 * 1024;
+/// Calls that may wait for their response on one connection.
+const MAX_PENDING_CALLS: usize = 65_536;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+/// What is done with the requests of a connection.
+pub trait Service: Send + Sync + 'static {
+    /// One request. Runs on the connection's task: it must be short and must not block. The answer
+    /// goes to `connection` now or later; a one-way request has none.
+    fn request(&self, connection: &Arc<Connection>, request: &CommandView<'_>, frame: &[u8]);
+
+    /// All requests of one read have been handed over.
+    fn end_of_batch(&self) {}
+
+    /// A connection has ended. No request of it follows.
+    fn closed(&self, connection: &Arc<Connection>);
+}
+
+/// How long a peer may take, and how large its frames may be.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub frame_bytes: usize,
+    /// Nothing read or written for this long: closed.
+    pub idle: Duration,
+    /// A frame begun must be complete after this long without progress of its connection.
+    pub partial_frame: Duration,
+    /// A peer that does not read its answers is closed after this long.
+    pub blocked_output: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes: crate::protocol::frame::MAX_FRAME_BYTES,
+            idle: Duration::from_secs(120),
+            partial_frame: Duration::from_secs(5),
+            blocked_output: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why a call got no response.
+#[derive(Debug, Error)]
+pub enum CallError {
+    #[error("cannot connect to {address}: {source}")]
+    Connect { address: String, source: io::Error },
+    #[error("no answer from {address} within {timeout_ms} ms")]
+    Timeout { address: String, timeout_ms: u128 },
+    #[error("connection to {address} closed before the answer")]
+    Closed { address: String },
+    #[error("too many calls under way to {address}")]
+    Busy { address: String },
+}
+
+/// An open connection, as everybody but its own task sees it.
+#[derive(Debug)]
+pub struct Connection {
+    /// Unique in this process, never reused.
+    pub id: u64,
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    output: Mutex<Vec<u8>>,
+    /// Bytes of `output` and of what the task is writing: what the high-water mark looks at.
+    output_bytes: AtomicUsize,
+    wake: Notify,
+    closing: AtomicBool,
+    next_opaque: AtomicI32,
+    calls: Mutex<HashMap<i32, oneshot::Sender<RemotingCommand>>>,
+    clock: ActivityClock,
+}
+
+/// When something last happened, in milliseconds since the process first asked; 0 is "not now".
+#[derive(Debug, Default)]
+struct ActivityClock {
+    active: AtomicU64,
+    partial_since: AtomicU64,
+    blocked_since: AtomicU64,
+}
+
+fn now_ms() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let start = START.get_or_init(Instant::now);
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX) + 1
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while one of these locks was held cannot leave its plain buffer or map half changed.
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Connection {
+    /// Registers a socket; the caller then awaits [`run`](Self::run), which is its task.
+    pub(super) fn new(stream: &TcpStream) -> io::Result<Arc<Self>> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        stream.set_nodelay(true)?;
+        let clock = ActivityClock::default();
+        clock.active.store(now_ms(), Ordering::Relaxed);
+        Ok(Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            remote: canonical(stream.peer_addr()?),
+            local: canonical(stream.local_addr()?),
+            output: Mutex::default(),
+            output_bytes: AtomicUsize::new(0),
+            wake: Notify::new(),
+            closing: AtomicBool::new(false),
+            next_opaque: AtomicI32::new(0),
+            calls: Mutex::default(),
+            clock,
+        }))
+    }
+
+    /// Appends to the output without waking the task: for code that runs on the task itself, or
+    /// that wakes it once after several appends.
+    pub fn push(&self, append: impl FnOnce(&mut Vec<u8>)) {
+        if self.closing.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut output = lock(&self.output);
+        let before = output.len();
+        append(&mut output);
+        self.output_bytes
+            .fetch_add(output.len() - before, Ordering::Relaxed);
+    }
+
+    /// Lets the task write what was pushed.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Ends the connection once its task looks; output that was not written is dropped.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// True when all output has reached the socket.
+    pub fn is_drained(&self) -> bool {
+        self.output_bytes.load(Ordering::Relaxed) == 0
+    }
+
+    /// Sends a request for which no response is wanted.
+    pub fn send_oneway(&self, mut request: RemotingCommand) {
+        request.opaque = self.next_opaque.fetch_add(1, Ordering::Relaxed);
+        request.flag |= FLAG_ONEWAY;
+        self.push(|out| request.encode_into(out));
+        self.wake();
+    }
+
+    /// Sends a request and waits for its response.
+    pub async fn call(
+        &self,
+        request: RemotingCommand,
+        timeout: Duration,
+    ) -> Result<RemotingCommand, CallError> {
+        let address = || self.remote.to_string();
+        let (opaque, response) = self
+            .start_call(request)
+            .ok_or_else(|| CallError::Busy { address: address() })?;
+        let outcome = tokio::time::timeout(timeout, response).await;
+        match outcome {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(_)) => Err(CallError::Closed { address: address() }),
+            Err(_) => {
+                lock(&self.calls).remove(&opaque);
+                Err(CallError::Timeout {
+                    address: address(),
+                    timeout_ms: timeout.as_millis(),
+                })
+            }
+        }
+    }
+
+    fn start_call(
+        &self,
+        mut request: RemotingCommand,
+    ) -> Option<(i32, oneshot::Receiver<RemotingCommand>)> {
+        let (sender, receiver) = oneshot::channel();
+        request.opaque = self.next_opaque.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut calls = lock(&self.calls);
+            if calls.len() >= MAX_PENDING_CALLS {
+                return None;
+            }
+            // On a connection that has ended the sender is dropped, which the receiver reports.
+            if !self.is_closed() {
+                calls.insert(request.opaque, sender);
+            }
+        }
+        self.push(|out| request.encode_into(out));
+        self.wake();
+        Some((request.opaque, receiver))
+    }
+
+    /// Which limit this connection exceeds, for the owner that looks at all of them now and then.
+    pub(super) fn exceeds(&self, limits: &Limits) -> Option<&'static str> {
+        let now = now_ms();
+        let older = |since: &AtomicU64, limit: Duration| {
+            let since = since.load(Ordering::Relaxed);
+            since != 0 && u128::from(now.saturating_sub(since)) > limit.as_millis()
+        };
+        if older(&self.clock.blocked_since, limits.blocked_output) {
+            Some("does not read its answers")
+        } else if older(&self.clock.partial_since, limits.partial_frame) {
+            Some("left a frame incomplete")
+        } else if older(&self.clock.active, limits.idle) {
+            Some("was idle")
+        } else {
+            None
+        }
+    }
+
+    /// The connection's task: ends when the peer closes, breaks the protocol, or
+    /// [`close`](Self::close) is called.
+    pub(super) async fn run<S: Service>(
+        self: Arc<Self>,
+        stream: TcpStream,
+        service: Arc<S>,
+        limits: Limits,
+    ) {
+        let mut task = Task {
+            connection: &self,
+            stream,
+            partial: Vec::new(),
+            writing: Vec::new(),
+            written: 0,
+        };
+        match task.serve(&*service, &limits).await {
+            Ok(()) => debug!(remote = %self.remote, "connection closed"),
+            Err(Ended::Io(error)) => debug!(remote = %self.remote, %error, "connection lost"),
+            Err(Ended::Frame(error)) => {
+                warn!(remote = %self.remote, %error, "connection closed: not the protocol")
+            }
+            Err(Ended::Tls) => {
+                warn!(remote = %self.remote, "connection closed: the peer speaks TLS, which is not enabled")
+            }
+        }
+        drop(task);
+        self.closing.store(true, Ordering::Relaxed);
+        lock(&self.calls).clear();
+        *lock(&self.output) = Vec::new();
+        self.output_bytes.store(0, Ordering::Relaxed);
+        service.closed(&self);
+    }
+}
+
+/// IPv4 peers of a dual-stack listener appear as IPv4.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+enum Ended {
+    Io(io::Error),
+    Frame(FrameError),
+    Tls,
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<FrameError> for Ended {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+/// What only the connection's task sees.
+struct Task<'c> {
+    connection: &'c Arc<Connection>,
+    stream: TcpStream,
+    /// The start of a frame whose rest has not arrived.
+    partial: Vec<u8>,
+    /// Output taken over from the connection; `written` bytes of it are out.
+    writing: Vec<u8>,
+    written: usize,
+}
+
+impl Task<'_> {
+    async fn serve<S: Service>(&mut self, service: &S, limits: &Limits) -> Result<(), Ended> {
+        let mut first = true;
+        loop {
+            let blocked = !self.write_output()?;
+            if self.connection.is_closed() {
+                return Ok(());
+            }
+            let flooded =
+                self.connection.output_bytes.load(Ordering::Relaxed) > OUTPUT_HIGH_WATER_BYTES;
+            let interest = match (blocked, flooded) {
+                (false, _) => Interest::READABLE,
+                (true, true) => Interest::WRITABLE,
+                (true, false) => Interest::READABLE | Interest::WRITABLE,
+            };
+            let ready = tokio::select! {
+                ready = self.stream.ready(interest) => ready?,
+                () = self.connection.wake.notified() => continue,
+            };
+            if !ready.is_readable() {
+                continue;
+            }
+            let more = if self.partial.is_empty() {
+                READ_BUFFER.with_borrow_mut(|buffer| {
+                    self.read_batch(buffer, &mut first, service, limits)
+                })?
+            } else {
+                self.read_partial(service, limits)?
+            };
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads once and handles all whole frames. `Ok(false)`: the peer has closed.
+    fn read_batch<S: Service>(
+        &mut self,
+        buffer: &mut [u8],
+        first: &mut bool,
+        service: &S,
+        limits: &Limits,
+    ) -> Result<bool, Ended> {
+        let read = match self.stream.try_read(buffer) {
+            Ok(0) => return Ok(false),
+            Ok(read) => read,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(e) => return Err(e.into()),
+        };
+        let input = buffer.get(..read).unwrap_or_default();
+        // A TLS handshake starts with 0x16; a frame below 16 MiB starts with 0.
+        if std::mem::take(first) && input.first() == Some(&0x16) {
+            return Err(Ended::Tls);
+        }
+        let consumed = self.handle_frames(input, service, limits)?;
+        self.partial
+            .extend_from_slice(input.get(consumed..).unwrap_or_default());
+        self.note_activity();
+        Ok(true)
+    }
+
+    /// As [`read_batch`](Self::read_batch), continuing an incomplete frame in its own buffer.
+    fn read_partial<S: Service>(&mut self, service: &S, limits: &Limits) -> Result<bool, Ended> {
+        let have = self.partial.len();
+        let wanted = frame_length(&self.partial, limits.frame_bytes)?
+            .map_or(READ_BYTES, |length| length - have);
+        // Memory follows the bytes that arrive, not the length that was announced.
+        self.partial
+            .resize(have + wanted.clamp(4096, have.max(READ_BYTES)), 0);
+        let read = self
+            .stream
+            .try_read(self.partial.get_mut(have..).unwrap_or_default());
+        self.partial.truncate(have + *read.as_ref().unwrap_or(&0));
+        match read {
+            Ok(0) => return Ok(false),
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(e) => return Err(e.into()),
+        }
+        let mut input = std::mem::take(&mut self.partial);
+        let consumed = self.handle_frames(&input, service, limits)?;
+        if consumed < input.len() {
+            input.drain(..consumed);
+            self.partial = input;
+        }
+        self.note_activity();
+        Ok(true)
+    }
+
+    /// Handles all whole frames of `input`; returns how many bytes they took.
+    fn handle_frames<S: Service>(
+        &mut self,
+        input: &[u8],
+        service: &S,
+        limits: &Limits,
+    ) -> Result<usize, Ended> {
+        let mut rest = input;
+        let outcome = loop {
+            let length = match frame_length(rest, limits.frame_bytes) {
+                Ok(Some(length)) if length <= rest.len() => length,
+                Ok(_) => break Ok(input.len() - rest.len()),
+                Err(e) => break Err(Ended::Frame(e)),
+            };
+            let (frame, after) = rest.split_at(length);
+            rest = after;
+            match CommandView::parse(frame) {
+                Ok(command) if command.is_response() => self.complete_call(&command),
+                Ok(command) => service.request(self.connection, &command, frame),
+                Err(e) => break Err(Ended::Frame(e)),
+            }
+        };
+        service.end_of_batch();
+        outcome
+    }
+
+    fn complete_call(&self, response: &CommandView<'_>) {
+        let waiting = lock(&self.connection.calls).remove(&response.opaque);
+        if let Some(sender) = waiting {
+            // The caller may have given up meanwhile.
+            let _ = sender.send(response.to_owned());
+        }
+    }
+
+    fn note_activity(&self) {
+        let now = now_ms();
+        let clock = &self.connection.clock;
+        clock.active.store(now, Ordering::Relaxed);
+        let partial_since = if self.partial.is_empty() { 0 } else { now };
+        clock.partial_since.store(partial_since, Ordering::Relaxed);
+    }
+
+    /// Writes as much output as the socket takes. True: nothing is left.
+    fn write_output(&mut self) -> io::Result<bool> {
+        loop {
+            if self.written == self.writing.len() {
+                self.written = 0;
+                if self.writing.capacity() > KEPT_BUFFER_BYTES {
+                    self.writing = Vec::new();
+                } else {
+                    self.writing.clear();
+                }
+                std::mem::swap(&mut self.writing, &mut *lock(&self.connection.output));
+                if self.writing.is_empty() {
+                    self.connection
+                        .clock
+                        .blocked_since
+                        .store(0, Ordering::Relaxed);
+                    return Ok(true);
+                }
+            }
+            match self
+                .stream
+                .try_write(self.writing.get(self.written..).unwrap_or_default())
+            {
+                Ok(wrote) => {
+                    self.written += wrote;
+                    self.connection
+                        .output_bytes
+                        .fetch_sub(wrote, Ordering::Relaxed);
+                    let now = now_ms();
+                    self.connection.clock.active.store(now, Ordering::Relaxed);
+                    self.connection
+                        .clock
+                        .blocked_since
+                        .store(now, Ordering::Relaxed);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let clock = &self.connection.clock.blocked_since;
+                    // Keeps the moment since when nothing moved.
+                    let _ =
+                        clock.compare_exchange(0, now_ms(), Ordering::Relaxed, Ordering::Relaxed);
+                    return Ok(false);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+/// The right to answer one request, kept by whoever answers later.
+#[derive(Debug, Clone)]
+pub struct ReplyHandle {
+    pub connection: Arc<Connection>,
+    pub to: ReplyTo,
+    pub oneway: bool,
+}
+
+impl ReplyHandle {
+    pub fn new(connection: &Arc<Connection>, request: &CommandView<'_>) -> Self {
+        Self {
+            connection: connection.clone(),
+            to: ReplyTo {
+                opaque: request.opaque,
+                serialize_type: request.serialize_type,
+            },
+            oneway: request.is_oneway(),
+        }
+    }
+
+    /// Appends the answer; the caller wakes the connection when it has appended all it has.
+    pub fn push(&self, answer: &Answer) {
+        if !self.oneway {
+            self.connection.push(|out| answer.encode_into(out, self.to));
+        }
+    }
+
+    /// Appends the answer and lets it be written.
+    pub fn send(&self, answer: &Answer) {
+        self.push(answer);
+        self.connection.wake();
+    }
+}
+
+/// A response before it is addressed.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    pub code: ResponseCode,
+    pub remark: Option<String>,
+    pub ext: ExtBuf,
+    /// Laid end to end on the wire.
+    pub body: Vec<Bytes>,
+}
+
+impl Answer {
+    /// `SUCCESS` without header fields and body.
+    pub fn ok() -> Self {
+        Self::default()
+    }
+
+    pub fn with_code(code: ResponseCode, remark: impl Into<String>) -> Self {
+        Self {
+            code,
+            remark: Some(remark.into()),
+            ..Self::default()
+        }
+    }
+
+    pub fn header<H: Serialize>(mut self, header: &H) -> Result<Self, HeaderError> {
+        self.ext.add(header, &[])?;
+        Ok(self)
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body.push(body.into());
+        self
+    }
+
+    fn encode_into(&self, out: &mut Vec<u8>, to: ReplyTo) {
+        let body = self.body.iter().map(|piece| &piece[..]);
+        encode_response(out, to, self.code, self.remark.as_deref(), &self.ext, body);
+    }
+}
+
+/// The header encoding that requests of this process use, as Apache's `ROCKETMQ_SERIALIZE_TYPE` sets it.
+pub fn default_serialize_type() -> SerializeType {
+    match std::env::var("ROCKETMQ_SERIALIZE_TYPE") {
+        Ok(name) if name.eq_ignore_ascii_case("ROCKETMQ") => SerializeType::Rocketmq,
+        _ => SerializeType::Json,
+    }
+}
