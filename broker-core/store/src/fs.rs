@@ -1,0 +1,445 @@
+//! The file system as the store sees it: the only place that opens files.
+//!
+//! The seam has two sides: [`OsFileSystem`], the real one, and the simulated one that tears writes,
+//! loses what was not synced, fills up and fails at the n-th operation. Each method says what is
+//! durable when it returns and what is left behind when it fails, so that both sides mean the same.
+//!
+//! Positions are explicit everywhere (`pread`/`pwrite`): a file has no cursor, so one handle may be
+//! used by any number of threads.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+/// How [`FileSystem::open`] opens a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// An existing file, for reading only.
+    Read,
+    /// An existing file, for reading and writing.
+    ReadWrite,
+    /// As `ReadWrite`; an absent file is created empty. Its name is durable only after
+    /// [`FileSystem::sync_dir`] on its folder.
+    Create,
+}
+
+/// What a folder holds under one name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirEntry {
+    /// The name, without its folder. Names that are not UTF-8 are listed lossily.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+}
+
+/// Size and age of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metadata {
+    /// Length in bytes.
+    pub len: u64,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+    /// Time of the last modification, in milliseconds since the epoch.
+    pub modified_ms: i64,
+}
+
+/// How full a partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskUsage {
+    /// Bytes of the partition.
+    pub total: u64,
+    /// Bytes that the store may still write (what is free for an ordinary user).
+    pub available: u64,
+}
+
+impl DiskUsage {
+    /// The used share of the partition, from 0 to 1.
+    pub fn used_ratio(self) -> f64 {
+        if self.total == 0 {
+            return 0.0;
+        }
+        self.total.saturating_sub(self.available) as f64 / self.total as f64
+    }
+}
+
+/// A file system. Paths are used as given.
+pub trait FileSystem: Clone + Send + Sync + 'static {
+    /// An open file.
+    type File: File;
+
+    /// Opens a file. Nothing is durable; a failure leaves everything as it was, except that a file
+    /// to be created may exist, empty.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Self::File>;
+
+    /// Creates a folder and its parents. Nothing is durable until the parents are synced; a failure
+    /// may leave some of the parents.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+
+    /// The entries of a folder, in ascending order of their names.
+    fn list_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
+
+    /// Removes a file's name; open handles stay usable. Durable after `sync_dir` on its folder; a
+    /// failure leaves the file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a folder with all it holds. A failure may leave any part of it.
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+
+    /// Renames a file, replacing the target in one step: at any time, a crash included, the target
+    /// name shows either the old or the new file. Durable after `sync_dir` on both folders.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Makes the names in a folder durable: creations, removals and renames made so far.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Size and age of a file or folder.
+    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+
+    /// How full the partition holding `path` is.
+    fn disk_usage(&self, path: &Path) -> io::Result<DiskUsage>;
+
+    /// Whether something is there under this name.
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self.metadata(path) {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// An open file. Dropping it closes it; what was not synced may be lost by a power failure.
+pub trait File: Send + Sync + 'static {
+    /// Reads at `offset`; fewer bytes than asked only at the end of the file.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Fills `buf` from `offset`; `UnexpectedEof` when the file ends before.
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.read_at(buf, offset)? == buf.len() {
+            return Ok(());
+        }
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Writes all of `buf` at `offset`, growing the file if needed. Survives the death of the
+    /// process when it returns, and a power failure after a sync. A failure may leave any part
+    /// of the bytes.
+    fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;
+
+    /// As [`Self::write_all_at`] for several buffers laid end to end.
+    fn write_all_vectored_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
+
+    /// Reserves blocks for `len` bytes at `offset` without changing content (bytes past the old end
+    /// read as zero), growing the file if needed. Afterwards a write in that range cannot run out of
+    /// space. Where the file system cannot reserve, the file only grows. A failure
+    /// (`StorageFull`) may leave some of the blocks.
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// Makes the content, and the length needed to read it, durable. After a failure the content is
+    /// unknown, and a second call may report success for lost pages: never retry.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// As [`Self::sync_data`], with all metadata.
+    fn sync_all(&self) -> io::Result<()>;
+
+    /// Cuts or extends (with zeros, sparse) to `len` bytes.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Tells the system that the range will be read soon. Advice: it cannot fail.
+    fn will_need(&self, _offset: u64, _len: u64) {}
+
+    /// Takes the exclusive record lock which Java's `FileChannel.tryLock` takes, on the first byte.
+    /// `false` when somebody else holds it. Held until the file is dropped.
+    fn try_lock(&self) -> io::Result<bool>;
+}
+
+/// The real file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsFileSystem;
+
+impl FileSystem for OsFileSystem {
+    type File = OsFile;
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<OsFile> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true);
+        match mode {
+            OpenMode::Read => {}
+            OpenMode::ReadWrite => {
+                options.write(true);
+            }
+            OpenMode::Create => {
+                options.write(true).create(true);
+            }
+        }
+        Ok(OsFile {
+            file: options.open(path)?,
+            locked: Mutex::new(None),
+        })
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn list_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Follows links: a store may be laid out over several disks by linking folders.
+            let is_dir = entry.path().is_dir();
+            entries.push(DirEntry { name, is_dir });
+        }
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let metadata = fs::metadata(path)?;
+        let modified_ms = match metadata.modified()?.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+        };
+        Ok(Metadata {
+            len: metadata.len(),
+            is_dir: metadata.is_dir(),
+            modified_ms,
+        })
+    }
+
+    fn disk_usage(&self, path: &Path) -> io::Result<DiskUsage> {
+        let stat = rustix::fs::statvfs(path)?;
+        // As `df` counts: blocks reserved for root are neither used nor available.
+        let used = stat.f_blocks.saturating_sub(stat.f_bfree);
+        let usable = used.saturating_add(stat.f_bavail);
+        Ok(DiskUsage {
+            total: usable.saturating_mul(stat.f_frsize),
+            available: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
+    }
+}
+
+/// Files locked by this process. A record lock belongs to the process, not to the handle: the
+/// system would grant it twice, so that a second store in one process has to be refused here.
+static LOCKED: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
+
+/// A file of the real file system.
+#[derive(Debug)]
+pub struct OsFile {
+    file: fs::File,
+    /// Device and inode while this handle holds the lock.
+    locked: Mutex<Option<(u64, u64)>>,
+}
+
+impl File for OsFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buf.len() {
+            match self.file.read_at(&mut buf[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(buf, offset)
+    }
+
+    fn write_all_vectored_at(&self, bufs: &[IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+        let mut first = 0; // the first buffer not written completely
+        let mut skip = 0; // bytes of it that are written
+        while first < bufs.len() {
+            if skip > 0 {
+                let rest = &bufs[first][skip..];
+                self.file.write_all_at(rest, offset)?;
+                offset += rest.len() as u64;
+                (first, skip) = (first + 1, 0);
+                continue;
+            }
+            let some = &bufs[first..bufs.len().min(first + MAX_VECTORS)];
+            match rustix::io::pwritev(&self.file, some, offset) {
+                Ok(0) if some.iter().any(|buf| !buf.is_empty()) => {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                Ok(mut written) => {
+                    offset += written as u64;
+                    for buf in some {
+                        if written < buf.len() {
+                            skip = written;
+                            break;
+                        }
+                        written -= buf.len();
+                        first += 1;
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        use rustix::io::Errno;
+        loop {
+            let flags = rustix::fs::FallocateFlags::empty();
+            return match rustix::fs::fallocate(&self.file, flags, offset, len) {
+                Ok(()) => Ok(()),
+                Err(Errno::INTR) => continue,
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    let end = offset.saturating_add(len);
+                    if self.len()? < end {
+                        self.set_len(end)
+                    } else {
+                        Ok(())
+                    }
+                }
+                Err(e) => Err(e.into()),
+            };
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn will_need(&self, offset: u64, len: u64) {
+        let advice = rustix::fs::Advice::WillNeed;
+        // Only advice: when it is refused, the read that follows is merely slower.
+        let _ = rustix::fs::fadvise(&self.file, offset, std::num::NonZeroU64::new(len), advice);
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        use rustix::io::Errno;
+        let metadata = self.file.metadata()?;
+        let id = (metadata.dev(), metadata.ino());
+        let mut all = LOCKED.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.contains(&id) {
+            return Ok(false);
+        }
+        let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        // Locks the whole file, which includes Java's one byte.
+        match rustix::fs::fcntl_lock(&self.file, operation) {
+            Ok(()) => {
+                all.insert(id);
+                *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+                Ok(true)
+            }
+            Err(Errno::ACCESS | Errno::AGAIN) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+impl Drop for OsFile {
+    fn drop(&mut self) {
+        if let Some(id) = self
+            .locked
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            LOCKED
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
+        }
+    }
+}
+
+/// Buffers handed to one `pwritev`: the kernel refuses more than 1,024.
+const MAX_VECTORS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectored_writes_land_end_to_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = OsFileSystem
+            .open(&dir.path().join("f"), OpenMode::Create)
+            .unwrap();
+        let parts: Vec<Vec<u8>> = (0..3000_u32)
+            .map(|n| n.to_be_bytes()[..(n % 5).min(4) as usize].to_vec())
+            .collect();
+        let slices: Vec<_> = parts.iter().map(|p| IoSlice::new(p)).collect();
+        file.write_all_vectored_at(&slices, 7).unwrap();
+        let expected = parts.concat();
+        let mut read = vec![0; expected.len()];
+        file.read_exact_at(&mut read, 7).unwrap();
+        assert_eq!(read, expected);
+        assert_eq!(file.len().unwrap(), 7 + expected.len() as u64);
+        assert_eq!(
+            file.read_exact_at(&mut read, 8).unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+    }
+
+    #[test]
+    fn lock_is_exclusive_within_the_process_and_ends_with_the_handle() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = OsFileSystem.open(&path, OpenMode::Create).unwrap();
+        assert!(first.try_lock().unwrap());
+        let second = OsFileSystem.open(&path, OpenMode::ReadWrite).unwrap();
+        assert!(!second.try_lock().unwrap());
+        drop(first);
+        assert!(second.try_lock().unwrap());
+    }
+
+    #[test]
+    fn allocated_space_reads_as_zero() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = OsFileSystem
+            .open(&dir.path().join("f"), OpenMode::Create)
+            .unwrap();
+        file.write_all_at(b"x", 0).unwrap();
+        file.allocate(0, 4096).unwrap();
+        assert_eq!(file.len().unwrap(), 4096);
+        let mut read = vec![1; 4096];
+        file.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(read[0], b'x');
+        assert!(read[1..].iter().all(|&b| b == 0));
+    }
+}
