@@ -10,3 +10,6 @@ pub mod listener;
 pub mod router;
 pub mod rpc;
 pub mod workers;
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,10 @@ use crate::protocol::ext_fields::HeaderError;
 pub enum Lane {
     /// On the connection's task: short and never blocking.
     Direct,
-    /// On the pool of administration: may read files and scan tables; bounded, so that it delays nobody else.
+    /// On the pool of readers: may read the store's files.
+    Read,
+    /// On the pool of administration: may scan tables and write configuration files. Apart from
+    /// the readers, so that a scan delays no consumer.
     Admin,
 }
 
@@ -28,6 +31,8 @@ pub enum Reply {
     Now(Answer),
     /// Somebody keeps a [`ReplyHandle`] and will answer.
     Parked,
+    /// The handler, called on [`Lane::Direct`], found that it would block: call it again there.
+    MoveTo(Lane),
     /// This request has no answer, even if it was not sent one-way.
     None,
 }
@@ -70,6 +75,8 @@ impl From<HeaderError> for Refusal {
 pub struct Request<'a> {
     pub connection: &'a Arc<Connection>,
     pub command: &'a CommandView<'a>,
+    /// Where this is running.
+    pub lane: Lane,
 }
 
 impl<'a> Request<'a> {
@@ -80,6 +87,11 @@ impl<'a> Request<'a> {
 
     pub fn body(&self) -> &'a [u8] {
         self.command.body
+    }
+
+    /// Whether this is running where files may be read and written.
+    pub fn may_block(&self) -> bool {
+        self.lane != Lane::Direct
     }
 
     /// For a handler that answers later.
@@ -122,43 +134,45 @@ impl<S> Routes<S> {
 
 /// What a router needs to know of the server it fronts.
 pub trait Server: Send + Sync + 'static {
+    /// All requests of one read have been handed over.
     fn end_of_batch(&self);
     fn connection_closed(&self, connection: &Arc<Connection>);
+}
+
+/// One of the pools behind a router.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    pub workers: Arc<Workers>,
+    /// A request that waited longer for its turn is refused as busy.
+    pub max_wait: Duration,
 }
 
 /// A [`Service`] that looks requests up in a table of [`Routes`].
 pub struct Router<S> {
     server: Arc<S>,
     routes: HashMap<i32, (Lane, Handler<S>)>,
-    admin: Arc<Workers>,
-    /// An administrative request that waited longer for its turn is refused as busy.
-    admin_wait: Duration,
+    read: Pool,
+    admin: Pool,
 }
 
 impl<S: Server> Router<S> {
-    pub fn new(
-        server: Arc<S>,
-        routes: Routes<S>,
-        admin: Arc<Workers>,
-        admin_wait: Duration,
-    ) -> Self {
+    pub fn new(server: Arc<S>, routes: Routes<S>, read: Pool, admin: Pool) -> Self {
         Self {
             server,
             routes: routes.entries,
+            read,
             admin,
-            admin_wait,
         }
     }
 
-    fn submit(
-        &self,
-        handler: Handler<S>,
-        connection: &Arc<Connection>,
-        request: &CommandView<'_>,
-        frame: &[u8],
-    ) {
-        let handle = ReplyHandle::new(connection, request);
-        let (server, frame, limit) = (self.server.clone(), frame.to_vec(), self.admin_wait);
+    /// Handles a request on a pool's thread, from a copy of its frame.
+    fn submit(&self, lane: Lane, handler: Handler<S>, request: &Request<'_>, frame: &[u8]) {
+        let pool = match lane {
+            Lane::Read => &self.read,
+            Lane::Direct | Lane::Admin => &self.admin,
+        };
+        let handle = request.reply_handle();
+        let (server, frame, limit) = (self.server.clone(), frame.to_vec(), pool.max_wait);
         let job = {
             let handle = handle.clone();
             move |waited: Duration| {
@@ -170,29 +184,38 @@ impl<S: Server> Router<S> {
                     return handle.send(&Answer::with_code(ResponseCode::SYSTEM_BUSY, remark));
                 }
                 // It was parsed once already, so it parses again.
-                if let Ok(command) = CommandView::parse(&frame) {
-                    let request = Request {
-                        connection: &handle.connection,
-                        command: &command,
-                    };
-                    if let Some(answer) = run(handler, &server, &request) {
-                        handle.send(&answer);
-                    }
-                    server.end_of_batch();
+                let Ok(command) = CommandView::parse(&frame) else {
+                    return;
+                };
+                let request = Request {
+                    connection: &handle.connection,
+                    command: &command,
+                    lane,
+                };
+                if let Outcome::Answer(answer) = run(handler, &server, &request) {
+                    handle.send(&answer);
                 }
+                server.end_of_batch();
             }
         };
-        if self.admin.submit(job).is_err() {
+        if pool.workers.submit(job).is_err() {
             let remark = "[OVERLOAD]system busy, start flow control for a while";
             handle.push(&Answer::with_code(ResponseCode::SYSTEM_BUSY, remark));
         }
     }
 }
 
-fn run<S>(handler: Handler<S>, server: &S, request: &Request<'_>) -> Option<Answer> {
+enum Outcome {
+    Answer(Answer),
+    MoveTo(Lane),
+    Nothing,
+}
+
+fn run<S>(handler: Handler<S>, server: &S, request: &Request<'_>) -> Outcome {
     match handler(server, request) {
-        Ok(Reply::Now(answer)) => Some(answer),
-        Ok(Reply::Parked | Reply::None) => None,
+        Ok(Reply::Now(answer)) => Outcome::Answer(answer),
+        Ok(Reply::MoveTo(lane)) => Outcome::MoveTo(lane),
+        Ok(Reply::Parked | Reply::None) => Outcome::Nothing,
         Err(refusal) => {
             debug!(
                 remote = %request.connection.remote,
@@ -201,7 +224,7 @@ fn run<S>(handler: Handler<S>, server: &S, request: &Request<'_>) -> Option<Answ
                 remark = refusal.remark,
                 "refused"
             );
-            Some(Answer::with_code(refusal.code, refusal.remark))
+            Outcome::Answer(Answer::with_code(refusal.code, refusal.remark))
         }
     }
 }
@@ -211,23 +234,21 @@ impl<S: Server> Service for Router<S> {
         let request = Request {
             connection,
             command,
+            lane: Lane::Direct,
         };
-        let answer = match self.routes.get(&command.code) {
-            Some((Lane::Direct, handler)) => run(*handler, &self.server, &request),
-            Some((Lane::Admin, handler)) => {
-                return self.submit(*handler, connection, command, frame);
-            }
-            None => {
-                warn!(remote = %connection.remote, code = command.code, "request code not supported");
-                let remark = format!(" request type {} not supported", command.code);
-                Some(Answer::with_code(
-                    ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
-                    remark,
-                ))
-            }
+        let Some(&(lane, handler)) = self.routes.get(&command.code) else {
+            warn!(remote = %connection.remote, code = command.code, "request code not supported");
+            let remark = format!(" request type {} not supported", command.code);
+            let answer = Answer::with_code(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark);
+            return request.reply_handle().push(&answer);
         };
-        if let Some(answer) = answer {
-            request.reply_handle().push(&answer);
+        if lane != Lane::Direct {
+            return self.submit(lane, handler, &request, frame);
+        }
+        match run(handler, &self.server, &request) {
+            Outcome::Answer(answer) => request.reply_handle().push(&answer),
+            Outcome::MoveTo(lane) => self.submit(lane, handler, &request, frame),
+            Outcome::Nothing => {}
         }
     }
 
