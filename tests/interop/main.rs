@@ -1,3 +1,6 @@
 //! Real clients on our servers, ours on Apache's, stores that move between the two.
 
+mod go;
 mod java;
+mod store_exchange;
+mod two_masters;

@@ -1,3 +1,4 @@
 //! Our executable, run as its users run it.
 
+mod crash;
 mod smoke;

@@ -12,8 +12,14 @@ const PATIENCE: Duration = Duration::from_secs(150);
 
 /// What `tests/run` fetched and built.
 pub fn built(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target-interop").join(name);
-    assert!(path.exists(), "{} is missing: run tests/run --fetch first", path.display());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target-interop")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run `tests/run programs` first",
+        path.display()
+    );
     path
 }
 
@@ -27,28 +33,49 @@ pub struct Program {
 /// A word that makes topics and groups of this run its own.
 pub fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// A scenario of `interop/java`, with the published client of that version.
 pub fn java(client_version: &str, namesrv: &str, scenario: &str, run: &str) -> Program {
     let logs = logs(&format!("java-{client_version}-{scenario}"));
     let mut command = java_command(&logs);
-    let class_path = built(&format!("java-{client_version}")).join("lib").join("*");
-    command.arg("-cp").arg(class_path).args(["interop.Main", namesrv, scenario, run]);
-    Program { command, output: logs.join("output") }
+    let class_path = built(&format!("java-{client_version}"))
+        .join("lib")
+        .join("*");
+    command
+        .arg("-cp")
+        .arg(class_path)
+        .args(["interop.Main", namesrv, scenario, run]);
+    Program {
+        command,
+        output: logs.join("output"),
+    }
 }
 
 /// The Spring Boot application with client 4.3.0.
 pub fn java_430(namesrv: &str, run: &str) -> Program {
     let logs = logs("java-430-springboot");
     let mut command = java_command(&logs);
-    command.arg("-jar").arg(built("java-430-springboot/app.jar"));
+    command
+        .arg("-jar")
+        .arg(built("java-430-springboot/app.jar"));
     command.arg(format!("--apache.rocketmq.namesrvAddr={namesrv}"));
     command.arg(format!("--apache.rocketmq.topic=T-springboot-{run}"));
-    command.arg(format!("--apache.rocketmq.producer.producerGroup=P-springboot-{run}"));
-    command.arg(format!("--apache.rocketmq.consumer.PushConsumer=C-springboot-{run}"));
-    Program { command, output: logs.join("output") }
+    command.arg(format!(
+        "--apache.rocketmq.producer.producerGroup=P-springboot-{run}"
+    ));
+    command.arg(format!(
+        "--apache.rocketmq.consumer.PushConsumer=C-springboot-{run}"
+    ));
+    Program {
+        command,
+        output: logs.join("output"),
+    }
 }
 
 /// A scenario of `interop/go`.
@@ -56,7 +83,10 @@ pub fn go(namesrv: &str, scenario: &str, run: &str) -> Program {
     let logs = logs(&format!("go-{scenario}"));
     let mut command = Command::new(built("go/interop"));
     command.env("HOME", &logs).args([namesrv, scenario, run]);
-    Program { command, output: logs.join("output") }
+    Program {
+        command,
+        output: logs.join("output"),
+    }
 }
 
 impl Program {
@@ -75,13 +105,19 @@ impl Program {
 fn java_command(home: &Path) -> Command {
     let mut command = Command::new("java");
     // Small and quick to start: several of them share two cores with the servers.
-    command.args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8"]);
+    command.args([
+        "-Xmx192m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Dfile.encoding=UTF-8",
+    ]);
     command.arg(format!("-Duser.home={}", home.display()));
     command
 }
 
 fn logs(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target-interop/logs/{name}-{}", unique()));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("target-interop/logs/{name}-{}", unique()));
     std::fs::create_dir_all(&folder).expect("the folder of builds can be written");
     folder
 }

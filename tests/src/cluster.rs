@@ -1,5 +1,6 @@
 //! Name servers and brokers: ours, or Apache's of some release, from the same `.properties`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,8 +58,19 @@ impl Namesrv {
             own.display()
         );
         fs::write(&file, text).expect("the test's own folder");
-        let process = boot(maker, "namesrv", folder.path(), &file, "The Name Server boot success.");
-        Self { port, maker, process, folder }
+        let process = boot(
+            maker,
+            "namesrv",
+            folder.path(),
+            &file,
+            "The Name Server boot success.",
+        );
+        Self {
+            port,
+            maker,
+            process,
+            folder,
+        }
     }
 
     pub fn address(&self) -> String {
@@ -69,14 +81,26 @@ impl Namesrv {
     pub fn restart(&mut self) {
         self.process.kill();
         let file = self.folder.join("namesrv.properties");
-        self.process = boot(self.maker, "namesrv", self.folder.path(), &file, "The Name Server boot success.");
+        self.process = boot(
+            self.maker,
+            "namesrv",
+            self.folder.path(),
+            &file,
+            "The Name Server boot success.",
+        );
     }
 
     /// Waits until it gives out this broker, or no longer does.
     #[track_caller]
     pub fn wait_for(&self, broker: &str, registered: bool) {
-        let what = format!("name server {} to {} {broker}", self.port, if registered { "know" } else { "forget" });
-        wait::until(&what, BOOT, || (knows(self.port, broker) == registered).then_some(()));
+        let what = format!(
+            "name server {} to {} {broker}",
+            self.port,
+            if registered { "know" } else { "forget" }
+        );
+        wait::until(&what, BOOT, || {
+            (knows(self.port, broker) == registered).then_some(())
+        });
     }
 }
 
@@ -87,24 +111,48 @@ pub struct BrokerConfig {
     pub name: String,
     pub maker: Maker,
     namesrvs: Vec<u16>,
-    more: String,
+    properties: BTreeMap<&'static str, String>,
     folder: Folder,
 }
 
 impl BrokerConfig {
+    /// A master of its own, on an empty store. Segments are small, because every test begins with a first one.
     pub fn new(maker: Maker, name: &str, namesrvs: &[&Namesrv]) -> Self {
-        Self {
-            port: ports::broker(),
+        let folder = Folder::new();
+        let port = ports::broker();
+        let store = folder.join("store");
+        let properties = BTreeMap::from([
+            ("brokerClusterName", "DefaultCluster".to_owned()),
+            ("brokerName", name.to_owned()),
+            ("brokerId", "0".to_owned()),
+            ("brokerIP1", "127.0.0.1".to_owned()),
+            ("brokerRole", "ASYNC_MASTER".to_owned()),
+            ("flushDiskType", "ASYNC_FLUSH".to_owned()),
+            ("listenPort", port.to_string()),
+            ("storePathRootDir", store.display().to_string()),
+            (
+                "storePathCommitLog",
+                store.join("commitlog").display().to_string(),
+            ),
+            ("autoCreateTopicEnable", "true".to_owned()),
+            ("autoCreateSubscriptionGroup", "true".to_owned()),
+            ("defaultTopicQueueNums", "4".to_owned()),
+            ("mappedFileSizeCommitLog", "67108864".to_owned()),
+            ("diskMaxUsedSpaceRatio", "95".to_owned()),
+        ]);
+        let config = Self {
+            port,
             name: name.to_owned(),
             maker,
-            namesrvs: namesrvs.iter().map(|namesrv| namesrv.port).collect(),
-            more: String::new(),
-            folder: Folder::new(),
-        }
+            namesrvs: Vec::new(),
+            properties,
+            folder,
+        };
+        config.registered_with(namesrvs)
     }
 
-    pub fn set(mut self, key: &str, value: &str) -> Self {
-        self.more += &format!("{key}={value}\n");
+    pub fn set(mut self, key: &'static str, value: &str) -> Self {
+        self.properties.insert(key, value.to_owned());
         self
     }
 
@@ -117,7 +165,8 @@ impl BrokerConfig {
     /// The same store, registered elsewhere.
     pub fn registered_with(mut self, namesrvs: &[&Namesrv]) -> Self {
         self.namesrvs = namesrvs.iter().map(|namesrv| namesrv.port).collect();
-        self
+        let addresses: Vec<String> = namesrvs.iter().map(|namesrv| namesrv.address()).collect();
+        self.set("namesrvAddr", &addresses.join(";"))
     }
 
     pub fn store(&self) -> PathBuf {
@@ -127,30 +176,25 @@ impl BrokerConfig {
     #[track_caller]
     pub fn start(self) -> Broker {
         let file = self.folder.join("broker.properties");
-        fs::write(&file, self.properties()).expect("the test's own folder");
-        let ready = format!("The broker[{}, 127.0.0.1:{}] boot success.", self.name, self.port);
+        let text: String = self
+            .properties
+            .iter()
+            .map(|(key, value)| format!("{key}={value}\n"))
+            .collect();
+        fs::write(&file, text).expect("the test's own folder");
+        let ready = format!(
+            "The broker[{}, 127.0.0.1:{}] boot success.",
+            self.name, self.port
+        );
         let process = boot(self.maker, "broker", self.folder.path(), &file, &ready);
         for port in &self.namesrvs {
             let what = format!("broker {} at name server {port}", self.name);
             wait::until(&what, BOOT, || knows(*port, &self.name).then_some(()));
         }
-        Broker { process, config: self }
-    }
-
-    fn properties(&self) -> String {
-        let Self { port, name, namesrvs, more, .. } = self;
-        let store = self.store();
-        let store = store.display();
-        let addresses: Vec<String> = namesrvs.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        let addresses = addresses.join(";");
-        // 4.9 and later read `mapped…`; small segments, since each test starts with an empty store.
-        format!(
-            "brokerClusterName=DefaultCluster\nbrokerName={name}\nbrokerId=0\nbrokerIP1=127.0.0.1\n\
-             brokerRole=ASYNC_MASTER\nflushDiskType=ASYNC_FLUSH\nlistenPort={port}\nnamesrvAddr={addresses}\n\
-             storePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n\
-             autoCreateTopicEnable=true\nautoCreateSubscriptionGroup=true\ndefaultTopicQueueNums=4\n\
-             mappedFileSizeCommitLog=67108864\ndiskMaxUsedSpaceRatio=95\n{more}"
-        )
+        Broker {
+            process,
+            config: self,
+        }
     }
 }
 
@@ -173,10 +217,6 @@ impl Broker {
     pub fn kill(mut self) -> BrokerConfig {
         self.process.kill();
         self.config
-    }
-
-    pub fn output(&self) -> String {
-        self.process.output()
     }
 }
 
@@ -213,16 +253,34 @@ fn apache_command(version: &str, kind: &str, home: &Path, file: &Path) -> Comman
     };
     let logback = write_logback(home, kind);
     let mut command = Command::new("java");
-    command.args(["-Xms256m", "-Xmx256m", "-Xmn128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    command.args([
+        "-Xms256m",
+        "-Xmx256m",
+        "-Xmn128m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+    ]);
     // What Apache's own start scripts open on newer JDKs.
     command.args(["--add-exports", "java.base/jdk.internal.ref=ALL-UNNAMED"]);
     command.args(["--add-exports", "java.base/sun.nio.ch=ALL-UNNAMED"]);
     command.args(["--add-opens", "java.base/java.nio=ALL-UNNAMED"]);
     command.args(["--add-opens", "java.base/java.lang=ALL-UNNAMED"]);
     command.arg(format!("-Duser.home={}", home.display()));
-    command.arg(format!("-Drmq.logback.configurationFile={}", logback.display()));
-    command.arg("-cp").arg(client_programs::built(&format!("apache-{version}")).join("lib").join("*"));
-    command.arg(main).arg("-c").arg(file).env("ROCKETMQ_HOME", home).env_remove("NAMESRV_ADDR");
+    command.arg(format!(
+        "-Drmq.logback.configurationFile={}",
+        logback.display()
+    ));
+    command.arg("-cp").arg(
+        client_programs::built(&format!("apache-{version}"))
+            .join("lib")
+            .join("*"),
+    );
+    command
+        .arg(main)
+        .arg("-c")
+        .arg(file)
+        .env("ROCKETMQ_HOME", home)
+        .env_remove("NAMESRV_ADDR");
     command
 }
 

@@ -10,7 +10,9 @@ pub struct Folder(Option<TempDir>);
 impl Folder {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("mq-test-").tempdir();
-        Self(Some(folder.expect("the system has a folder for temporary files")))
+        Self(Some(
+            folder.expect("the system has a folder for temporary files"),
+        ))
     }
 
     pub fn path(&self) -> &Path {
@@ -28,6 +30,10 @@ impl Default for Folder {
     }
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "tells where a failed test left its files"
+)]
 impl Drop for Folder {
     fn drop(&mut self) {
         let folder = self.0.take().expect("drop runs once");

@@ -8,9 +8,16 @@ use std::process::Command;
 pub fn path() -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its own file");
     // target/PROFILE/deps/it-HASH
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("cargo puts tests two folders deep");
+    let profile = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("cargo puts tests two folders deep");
     let mq = profile.join("mq");
-    assert!(mq.exists(), "{} is missing: run `cargo build` first", mq.display());
+    assert!(
+        mq.exists(),
+        "{} is missing: run `cargo build` first",
+        mq.display()
+    );
     mq
 }
 

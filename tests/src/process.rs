@@ -23,15 +23,23 @@ impl Process {
     /// Standard output and standard error go to `output`, appended: a restarted server keeps one log.
     #[track_caller]
     pub fn spawn(command: &mut Command, output: &Path) -> Self {
-        let file = File::options().create(true).append(true).open(output).expect("output file in the test's folder");
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(output)
+            .expect("output file in the test's folder");
         let twin = file.try_clone().expect("a file can be shared");
-        let child = command.stdin(Stdio::piped()).stdout(file).stderr(twin).spawn();
-        let child = child.unwrap_or_else(|e| panic!("cannot start {}: {e}", command.get_program().display()));
-        Self { child, output: output.to_owned() }
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(file)
+            .stderr(twin)
+            .spawn();
+        let child = child
+            .unwrap_or_else(|e| panic!("cannot start {}: {e}", command.get_program().display()));
+        Self {
+            child,
+            output: output.to_owned(),
+        }
     }
 
     /// All that was printed so far.
@@ -42,30 +50,46 @@ impl Process {
     /// Waits for a whole line that contains `text`, beyond the first `seen` bytes of output; returns the line.
     #[track_caller]
     pub fn wait_for_line(&mut self, text: &str, seen: usize, patience: Duration) -> String {
-        wait::until(&format!("a line with {text:?} in {}", self.output.display()), patience, || {
-            let output = self.output();
-            let whole = &output[seen..=output.rfind('\n').filter(|end| *end >= seen)?];
-            let line = whole.lines().find(|line| line.contains(text)).map(str::to_owned);
-            if line.is_none() && let Ok(Some(status)) = self.child.try_wait() {
-                panic!("ended with {status} before it printed {text:?}\n{}", self.tail());
-            }
-            line
-        })
+        wait::until(
+            &format!("a line with {text:?} in {}", self.output.display()),
+            patience,
+            || {
+                let output = self.output();
+                let whole = &output[seen..=output.rfind('\n').filter(|end| *end >= seen)?];
+                let line = whole
+                    .lines()
+                    .find(|line| line.contains(text))
+                    .map(str::to_owned);
+                if line.is_none()
+                    && let Ok(Some(status)) = self.child.try_wait()
+                {
+                    panic!(
+                        "ended with {status} before it printed {text:?}\n{}",
+                        self.tail()
+                    );
+                }
+                line
+            },
+        )
     }
 
     /// Writes a line to its standard input.
     pub fn tell(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("piped at start");
-        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("the program reads its input");
+        writeln!(stdin, "{line}")
+            .and_then(|()| stdin.flush())
+            .expect("the program reads its input");
     }
 
     #[track_caller]
     pub fn wait(&mut self, patience: Duration) -> ExitStatus {
         // As a shell would: a program that reads its input to the end must not wait for us.
         drop(self.child.stdin.take());
-        wait::until(&format!("the end of process {}", self.child.id()), patience, || {
-            self.child.try_wait().expect("our own child")
-        })
+        wait::until(
+            &format!("the end of process {}", self.child.id()),
+            patience,
+            || self.child.try_wait().expect("our own child"),
+        )
     }
 
     #[track_caller]

@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub const SEND_MESSAGE: i32 = 10;
+pub const PULL_MESSAGE: i32 = 11;
+pub const UPDATE_AND_CREATE_TOPIC: i32 = 17;
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
+pub const GET_MAX_OFFSET: i32 = 30;
 pub const SUCCESS: i64 = 0;
 
 /// A connection that is silent for so long is broken.
@@ -35,26 +38,37 @@ impl Connection {
         Ok(Self { stream })
     }
 
-    /// A second handle on the same connection, to send and to receive in two threads.
-    pub fn share(&self) -> std::io::Result<Self> {
-        Ok(Self { stream: self.stream.try_clone()? })
-    }
-
     pub fn ask(&mut self, code: i32, ext_fields: &Value, body: &[u8]) -> std::io::Result<Answer> {
         self.send(code, 1, ext_fields, body)?;
         self.receive()
     }
 
     /// Sends a request without waiting for its answer.
-    pub fn send(&mut self, code: i32, opaque: i64, ext_fields: &Value, body: &[u8]) -> std::io::Result<()> {
+    pub fn send(
+        &mut self,
+        code: i32,
+        opaque: i64,
+        ext_fields: &Value,
+        body: &[u8],
+    ) -> std::io::Result<()> {
         let header = json!({
             "code": code, "language": "OTHER", "version": 401, "opaque": opaque, "flag": 0,
             "serializeTypeCurrentRPC": "JSON", "extFields": ext_fields,
         });
         let header = header.to_string().into_bytes();
-        let length = |bytes: usize| u32::try_from(bytes).expect("frames of tests are small").to_be_bytes();
+        let length = |bytes: usize| {
+            u32::try_from(bytes)
+                .expect("frames of tests are small")
+                .to_be_bytes()
+        };
         // One write: a frame is one packet.
-        let frame = [&length(4 + header.len() + body.len())[..], &length(header.len()), &header, body].concat();
+        let frame = [
+            &length(4 + header.len() + body.len())[..],
+            &length(header.len()),
+            &header,
+            body,
+        ]
+        .concat();
         self.stream.write_all(&frame)
     }
 
@@ -69,10 +83,98 @@ impl Connection {
         let header: Value = serde_json::from_slice(&frame[4..])?;
         Ok(Answer {
             code: header["code"].as_i64().expect("every header has a code"),
-            opaque: header["opaque"].as_i64().expect("every header has an opaque"),
+            opaque: header["opaque"]
+                .as_i64()
+                .expect("every header has an opaque"),
             remark: header["remark"].as_str().map(str::to_owned),
             ext_fields: header["extFields"].clone(),
             body,
         })
     }
+}
+
+/// Creates a topic on the broker at `port`.
+#[track_caller]
+pub fn create_topic(port: u16, topic: &str, queues: u32, perm: u32) {
+    let fields = json!({
+        "topic": topic, "defaultTopic": "TBW102", "readQueueNums": queues.to_string(),
+        "writeQueueNums": queues.to_string(), "perm": perm.to_string(), "topicFilterType": "SINGLE_TAG",
+        "topicSysFlag": "0", "order": "false",
+    });
+    let answer =
+        Connection::open(port).and_then(|mut c| c.ask(UPDATE_AND_CREATE_TOPIC, &fields, b""));
+    let answer = answer.expect("the broker answers");
+    assert_eq!(answer.code, SUCCESS, "{:?}", answer.remark);
+}
+
+/// The fields of a send to one queue.
+pub fn send_fields(topic: &str, queue: u32) -> Value {
+    json!({
+        "producerGroup": "P", "topic": topic, "defaultTopic": "TBW102", "defaultTopicQueueNums": "4",
+        "queueId": queue.to_string(), "sysFlag": "0", "bornTimestamp": "1", "flag": "0", "properties": "",
+        "reconsumeTimes": "0", "unitMode": "false", "batch": "false",
+    })
+}
+
+/// All bodies of a queue, which begins at 0, by queue offset.
+pub fn read_queue(
+    connection: &mut Connection,
+    topic: &str,
+    queue: u32,
+) -> std::io::Result<Vec<Vec<u8>>> {
+    let queue_fields = json!({ "topic": topic, "queueId": queue.to_string() });
+    let max = connection.ask(GET_MAX_OFFSET, &queue_fields, b"")?;
+    let max: usize = max.ext_fields["offset"]
+        .as_str()
+        .and_then(|offset| offset.parse().ok())
+        .expect("an offset");
+    let mut bodies = Vec::new();
+    while bodies.len() < max {
+        let fields = json!({
+            "consumerGroup": "G", "topic": topic, "queueId": queue.to_string(),
+            "queueOffset": bodies.len().to_string(), "maxMsgNums": "32", "commitOffset": "0",
+            "suspendTimeoutMillis": "0", "subVersion": "0", "subscription": "*",
+            // The subscription comes with the request: no heartbeat has told it before.
+            "sysFlag": "4",
+        });
+        let answer = connection.ask(PULL_MESSAGE, &fields, b"")?;
+        assert_eq!(
+            answer.code,
+            SUCCESS,
+            "pull of {topic} {queue} at {}: {:?}",
+            bodies.len(),
+            answer.remark
+        );
+        for (offset, body) in records(&answer.body) {
+            assert_eq!(
+                offset,
+                bodies.len() as u64,
+                "queue offsets of {topic} {queue} are without gaps"
+            );
+            bodies.push(body);
+        }
+    }
+    Ok(bodies)
+}
+
+/// Queue offset and body of each stored message in an answer to a pull.
+fn records(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    // Positions for IPv4 hosts, as all are here.
+    const QUEUE_OFFSET: usize = 20;
+    const BODY_LENGTH: usize = 84;
+    let mut records = Vec::new();
+    while !bytes.is_empty() {
+        let word = |at: usize| {
+            u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
+        };
+        let offset = u64::from_be_bytes(
+            bytes[QUEUE_OFFSET..QUEUE_OFFSET + 8]
+                .try_into()
+                .expect("eight bytes"),
+        );
+        let body = &bytes[BODY_LENGTH + 4..BODY_LENGTH + 4 + word(BODY_LENGTH)];
+        records.push((offset, body.to_vec()));
+        bytes = &bytes[word(0)..];
+    }
+    records
 }

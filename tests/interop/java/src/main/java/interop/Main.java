@@ -33,6 +33,8 @@ public final class Main {
         Map.entry("offsets", Offsets::run),
         Map.entry("rebalance", Rebalance::run),
         Map.entry("first-message", FirstMessage::run),
+        Map.entry("store-write", StoreWrite::run),
+        Map.entry("store-read", StoreRead::run),
         Map.entry("failover-producer", FailoverProducer::run),
         Map.entry("failover-consumer", FailoverConsumer::run)));
 
@@ -50,8 +52,9 @@ public final class Main {
             System.setProperty("rocketmq.serialize.type", scenario.startsWith("json") ? "JSON" : "ROCKETMQ");
         }
         startWatchdog(scenario);
-        // The two failover programs run together and share topic and group.
-        Run run = new Run(args[0], scenario.startsWith("failover-") ? "failover" : scenario, args[2]);
+        // Programs of one family (failover-…, store-…) work on one topic and group.
+        String family = scenario.replaceFirst("^(failover|store)-.*", "$1");
+        Run run = new Run(args[0], family, args[2]);
         try {
             System.out.println("ok " + scenario + " " + SCENARIOS.get(scenario).run(run));
         } catch (Throwable wrong) {
