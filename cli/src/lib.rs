@@ -1,1 +1,42 @@
-//! The command line.
+//! The command line of `mq`: arguments in, rows and exit codes out.
+//!
+//! One file per noun in `commands`; `output` is the only place that prints. Clusters are known over the wire only (crate
+//! `client`), so every command works on Apache's servers as well; the exceptions are `start` and `dev`, which run our
+//! servers in this process, and `store`, which works on a folder.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::output::Output;
+
+mod args;
+mod commands;
+mod confirm;
+mod error;
+mod instance;
+mod output;
+mod ports;
+mod profile;
+mod progress;
+mod server;
+mod time;
+mod watch;
+
+/// Runs one command line, program name first; returns how the process should end.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let output = Output::new();
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version arrive here as well. A reader that went away does not matter.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    commands::run(cli.command, &output)
+        .unwrap_or_else(|error| output.error(&error))
+        .into()
+}

@@ -1,0 +1,61 @@
+//! The root of the command line. Each noun declares its own arguments in `commands`.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{completion, config, shutdown, status};
+
+/// A RocketMQ-compatible name server and broker, and the tools to operate them
+#[derive(Debug, Parser)]
+#[command(
+    name = "mq",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Start with:\n  mq dev                      a name server and a broker on this machine\n  \
+                  mq send orders 'hello'      in a second terminal\n  \
+                  mq consume orders --from first\n\n\
+                  Exit codes: 0 done, 1 failed, 2 usage, 3 partly done or partly known, 4 not found, 5 refused"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Shutdown(shutdown::Args),
+    Status(status::Args),
+    Config(config::Args),
+    Completion(completion::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_flag_has_help() {
+        fn check(command: &clap::Command, path: &str) {
+            assert!(command.get_about().is_some(), "{path} has no help");
+            for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                assert!(
+                    arg.get_help().is_some(),
+                    "{path}: {} has no help",
+                    arg.get_id()
+                );
+            }
+            for sub in command.get_subcommands() {
+                check(sub, &format!("{path} {}", sub.get_name()));
+            }
+        }
+        check(&Cli::command(), "mq");
+    }
+}

@@ -1,0 +1,86 @@
+//! `mq config`: the configuration files that come with the executable.
+
+use clap::Subcommand;
+
+use crate::error::{CliError, Exit, Result, nearest};
+use crate::output::{Format, Output, Report, row};
+
+/// Configuration templates
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a commented configuration file; without a name, list them
+    #[command(
+        after_help = "Examples:\n  mq config template broker.conf > broker.conf\n  \
+                            mq config template 2m-noslave/broker-a.properties"
+    )]
+    Template {
+        /// As listed by `mq config template`
+        name: Option<String>,
+    },
+}
+
+/// A file of `conf-templates`.
+struct Template {
+    name: &'static str,
+    about: &'static str,
+    text: &'static str,
+}
+
+macro_rules! template {
+    ($name:literal, $about:literal) => {
+        Template {
+            name: $name,
+            about: $about,
+            text: include_str!(concat!("../../../conf-templates/", $name)),
+        }
+    };
+}
+
+const TEMPLATES: [Template; 4] = [
+    template!("broker.conf", "one broker on its own"),
+    template!(
+        "2m-noslave/broker-a.properties",
+        "two masters without slaves: the first"
+    ),
+    template!(
+        "2m-noslave/broker-b.properties",
+        "two masters without slaves: the second"
+    ),
+    template!("namesrv.conf", "a name server"),
+];
+
+row! {
+    struct TemplateRow named by name {
+        name: String,
+        about: String,
+    }
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
+    let Command::Template { name } = &args.command;
+    let Some(name) = name else {
+        let row = |template: &Template| TemplateRow {
+            name: template.name.into(),
+            about: template.about.into(),
+        };
+        return output.report(
+            Format::Table,
+            &Report::from(TEMPLATES.iter().map(row).collect::<Vec<_>>()),
+        );
+    };
+    let Some(template) = TEMPLATES.iter().find(|template| template.name == name) else {
+        let hint = match nearest(name, TEMPLATES.iter().map(|template| template.name)) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => "mq config template lists them".to_owned(),
+        };
+        return Err(CliError::not_found(format!("there is no template '{name}'")).hint(hint));
+    };
+    output.raw(template.text.as_bytes())?;
+    Ok(Exit::Done)
+}

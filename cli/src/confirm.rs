@@ -1,0 +1,50 @@
+//! Asking before something is destroyed.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use clap::Args;
+
+use crate::error::{CliError, Result};
+use crate::output::Output;
+
+/// Flags of every command that destroys something.
+#[derive(Debug, Args)]
+pub(crate) struct Confirm {
+    /// Only show what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do it without asking; needed when standard input or output is no terminal
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+}
+
+impl Confirm {
+    /// Whether to go on, once the plan has been shown.
+    ///
+    /// # Errors
+    /// Usage (exit 2) when nobody can be asked, refused (exit 5) when the answer was no.
+    pub(crate) fn go_on(&self, output: &Output, question: &str) -> Result<bool> {
+        if self.dry_run {
+            return Ok(false);
+        }
+        if self.yes {
+            return Ok(true);
+        }
+        if !(io::stdin().is_terminal() && output.is_terminal()) {
+            return Err(CliError::usage(
+                "this destroys something, and there is no terminal to ask on",
+            )
+            .hint("add --yes to do it, or --dry-run to see what would be done"));
+        }
+        output.note_inline(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|e| CliError::failed("cannot read the answer").because(&e))?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Ok(true);
+        }
+        Err(CliError::refused("not confirmed, nothing was changed"))
+    }
+}

@@ -1,0 +1,27 @@
+//! How far long work has come, on standard error, when that is a terminal. In a pipe there is nothing.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const REDRAWS_PER_SECOND: u8 = 10;
+
+/// A bar when `total` is known, else a counter; both with their rate.
+pub(crate) fn messages(total: Option<u64>, verb: &'static str) -> ProgressBar {
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let template = match total {
+        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left",
+        None => "{msg} {human_pos}  {per_sec}  {elapsed}",
+    };
+    let style = ProgressStyle::with_template(template).expect("a constant template");
+    let bar = ProgressBar::with_draw_target(total, target)
+        .with_style(style)
+        .with_message(verb);
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}

@@ -1,0 +1,38 @@
+//! Reading once, or again and again (`--watch`).
+
+use std::time::Duration;
+
+use crate::error::{CliError, Exit, Result};
+use crate::output::{Output, Read, Report, Row, Watched};
+
+/// Asks and prints once, or until Ctrl-C. While watching, a failure is shown and the next try goes on.
+pub(crate) async fn read<R: Row>(
+    output: &Output,
+    how: &Read,
+    ask: impl AsyncFn() -> Result<Report<R>>,
+) -> Result<Exit> {
+    let Some(every) = how.watch else {
+        return output.report(how.format, &ask().await?);
+    };
+    let every = Duration::try_from(every)
+        .ok()
+        .filter(|every| !every.is_zero());
+    let every = every
+        .ok_or_else(|| CliError::usage("--watch needs a span longer than nothing, like 2s"))?;
+    let mut last = Watched::default();
+    let watching = async {
+        loop {
+            match ask().await {
+                Ok(report) => {
+                    output.watch(how.format, &report, &mut last)?;
+                }
+                Err(error) => output.note(&error.to_string()),
+            }
+            tokio::time::sleep(every).await;
+        }
+    };
+    tokio::select! {
+        ended = watching => ended,
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+    }
+}
