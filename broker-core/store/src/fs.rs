@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -66,6 +66,40 @@ impl DiskUsage {
     }
 }
 
+/// An operation on a file or folder that failed, or found something that cannot be right
+/// (`source` is of kind [`io::ErrorKind::InvalidData`] then).
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} {}", path.display())]
+pub struct FileError {
+    /// What was being done: "write", "sync", "read".
+    pub operation: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What went wrong.
+    #[source]
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: says what was being done with which file.
+    pub(crate) fn at(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self {
+            operation,
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    /// The content of `path` cannot be right.
+    pub(crate) fn damaged(operation: &'static str, path: &Path, problem: String) -> Self {
+        Self {
+            operation,
+            path: path.to_path_buf(),
+            source: io::Error::new(io::ErrorKind::InvalidData, problem),
+        }
+    }
+}
+
 /// A file system. Paths are used as given.
 pub trait FileSystem: Clone + Send + Sync + 'static {
     /// An open file.
@@ -101,6 +135,11 @@ pub trait FileSystem: Clone + Send + Sync + 'static {
 
     /// How full the partition holding `path` is.
     fn disk_usage(&self, path: &Path) -> io::Result<DiskUsage>;
+
+    /// Makes all that was done so far on the partition holding `path` durable: content and names.
+    /// One call instead of one per file, for a caller that changed very many; it also waits for
+    /// what others wrote there.
+    fn sync_partition(&self, path: &Path) -> io::Result<()>;
 
     /// Whether something is there under this name.
     fn exists(&self, path: &Path) -> io::Result<bool> {
@@ -151,6 +190,14 @@ pub trait File: Send + Sync + 'static {
 
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
+
+    /// Turns the range into zeros, giving its blocks back where that is possible; the length stays.
+    /// Durable after a sync; a failure may leave any part erased.
+    fn erase(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// The first position at or after `offset` that may hold something else than zeros; `None` when
+    /// there is nothing but zeros (or the end) behind. Cheap: it reads no content.
+    fn data_after(&self, offset: u64) -> io::Result<Option<u64>>;
 
     /// Tells the system that the range will be read soon. Advice: it cannot fail.
     fn will_need(&self, _offset: u64, _len: u64) {}
@@ -229,6 +276,10 @@ impl FileSystem for OsFileSystem {
             is_dir: metadata.is_dir(),
             modified_ms,
         })
+    }
+
+    fn sync_partition(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
     }
 
     fn disk_usage(&self, path: &Path) -> io::Result<DiskUsage> {
@@ -324,6 +375,43 @@ impl File for OsFile {
                 }
                 Err(e) => Err(e.into()),
             };
+        }
+    }
+
+    fn erase(&self, offset: u64, len: u64) -> io::Result<()> {
+        use rustix::fs::FallocateFlags;
+        use rustix::io::Errno;
+        if len == 0 {
+            return Ok(());
+        }
+        loop {
+            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            match rustix::fs::fallocate(&self.file, flags, offset, len) {
+                Ok(()) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => break,
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let zeros = [0; 64 * 1024];
+        let end = self.len()?.min(offset.saturating_add(len));
+        let mut at = offset;
+        while at < end {
+            let part = usize::try_from(end - at).map_or(zeros.len(), |n| n.min(zeros.len()));
+            self.write_all_at(&zeros[..part], at)?;
+            at += part as u64;
+        }
+        Ok(())
+    }
+
+    fn data_after(&self, offset: u64) -> io::Result<Option<u64>> {
+        use rustix::io::Errno;
+        // The cursor which this moves is used by nobody: all access is positioned.
+        match rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Data(offset)) {
+            Ok(at) => Ok(Some(at)),
+            Err(Errno::NXIO) => Ok(None),
+            Err(Errno::INVAL) => Ok((offset < self.len()?).then_some(offset)),
+            Err(e) => Err(e.into()),
         }
     }
 
@@ -426,6 +514,26 @@ mod tests {
         assert!(!second.try_lock().unwrap());
         drop(first);
         assert!(second.try_lock().unwrap());
+    }
+
+    #[test]
+    fn erased_space_reads_as_zero_and_keeps_the_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = OsFileSystem
+            .open(&dir.path().join("f"), OpenMode::Create)
+            .unwrap();
+        file.write_all_at(&[7; 9000], 0).unwrap();
+        file.set_len(100_000).unwrap();
+        file.erase(10, 100_000 - 10).unwrap();
+        let mut read = vec![1; 100_000];
+        file.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(read[..10], [7; 10]);
+        assert!(read[10..].iter().all(|&b| b == 0));
+        assert_eq!(file.len().unwrap(), 100_000);
+        // Where holes are known, nothing is found behind them; elsewhere only the end is known.
+        assert_eq!(file.data_after(0).unwrap(), Some(0));
+        assert_eq!(file.data_after(100_000).unwrap(), None);
+        OsFileSystem.sync_partition(dir.path()).unwrap();
     }
 
     #[test]
