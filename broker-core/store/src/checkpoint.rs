@@ -15,7 +15,8 @@
 //! **Invariant:** a value is written only after the sync which covers it. Apache's broker lets the
 //! queue's time run ahead of the sync (#678), which leaves gaps after a power failure.
 
-use crate::fs::{File, FileError, FileSystem, OpenMode};
+use crate::StoreError;
+use crate::fs::{File, FileSystem, OpenMode};
 use std::path::Path;
 
 /// What is safely on disk.
@@ -36,15 +37,15 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     /// Reads the file. An absent one is all zeros, as is what a short one lacks: nothing is known
     /// to be safe then.
-    pub(crate) fn read<F: FileSystem>(fs: &F, path: &Path) -> Result<Self, FileError> {
+    pub(crate) fn read<F: FileSystem>(fs: &F, path: &Path) -> Result<Self, StoreError> {
         let mut bytes = [0; FIELDS_LEN];
         match fs.open(path, OpenMode::Read) {
             Ok(file) => {
                 file.read_at(&mut bytes, 0)
-                    .map_err(FileError::at("read", path))?;
+                    .map_err(|e| StoreError::io("read", path, e))?;
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(FileError::at("open", path)(e)),
+            Err(e) => return Err(StoreError::io("open", path, e)),
         }
         let mut fields = [0; 5];
         for (field, bytes) in fields.iter_mut().zip(bytes.as_chunks::<8>().0) {
@@ -62,10 +63,10 @@ impl Checkpoint {
 
     /// Writes and syncs the file. Durable when it returns; after a failure the old or the new
     /// values stand there. Only for values whose data is synced already.
-    pub(crate) fn write<F: FileSystem>(&self, fs: &F, path: &Path) -> Result<(), FileError> {
+    pub(crate) fn write<F: FileSystem>(&self, fs: &F, path: &Path) -> Result<(), StoreError> {
         let file = fs
             .open(path, OpenMode::Create)
-            .map_err(FileError::at("open", path))?;
+            .map_err(|e| StoreError::io("open", path, e))?;
         let fields = [
             self.physic_msg_timestamp,
             self.logics_msg_timestamp,
@@ -77,16 +78,17 @@ impl Checkpoint {
         for (bytes, field) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(fields) {
             *bytes = field.to_be_bytes();
         }
-        let new = file.len().map_err(FileError::at("inspect", path))? < FILE_LEN;
+        let new = file.len().map_err(|e| StoreError::io("inspect", path, e))? < FILE_LEN;
         if new {
             file.set_len(FILE_LEN)
-                .map_err(FileError::at("extend", path))?;
+                .map_err(|e| StoreError::io("extend", path, e))?;
         }
         file.write_all_at(&bytes, 0)
             .and_then(|()| file.sync_data())
-            .map_err(FileError::at("write", path))?;
+            .map_err(|e| StoreError::io("write", path, e))?;
         if new && let Some(dir) = path.parent() {
-            fs.sync_dir(dir).map_err(FileError::at("sync", dir))?;
+            fs.sync_dir(dir)
+                .map_err(|e| StoreError::io("sync", dir, e))?;
         }
         Ok(())
     }
@@ -143,7 +145,10 @@ mod tests {
         let path = dir.path().join("checkpoint");
         std::fs::write(&path, 9_i64.to_be_bytes()).unwrap();
         let read = Checkpoint::read(&OsFileSystem, &path).unwrap();
-        assert_eq!((read.physic_msg_timestamp, read.logics_msg_timestamp), (9, 0));
+        assert_eq!(
+            (read.physic_msg_timestamp, read.logics_msg_timestamp),
+            (9, 0)
+        );
         assert_eq!(read.min_timestamp(), 0);
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -63,40 +63,6 @@ impl DiskUsage {
             return 0.0;
         }
         self.total.saturating_sub(self.available) as f64 / self.total as f64
-    }
-}
-
-/// An operation on a file or folder that failed, or found something that cannot be right
-/// (`source` is of kind [`io::ErrorKind::InvalidData`] then).
-#[derive(Debug, thiserror::Error)]
-#[error("{operation} {}", path.display())]
-pub struct FileError {
-    /// What was being done: "write", "sync", "read".
-    pub operation: &'static str,
-    /// The file or folder.
-    pub path: PathBuf,
-    /// What went wrong.
-    #[source]
-    pub source: io::Error,
-}
-
-impl FileError {
-    /// For `map_err`: says what was being done with which file.
-    pub(crate) fn at(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self {
-            operation,
-            path: path.to_path_buf(),
-            source,
-        }
-    }
-
-    /// The content of `path` cannot be right.
-    pub(crate) fn damaged(operation: &'static str, path: &Path, problem: String) -> Self {
-        Self {
-            operation,
-            path: path.to_path_buf(),
-            source: io::Error::new(io::ErrorKind::InvalidData, problem),
-        }
     }
 }
 

@@ -8,7 +8,8 @@
 //! Reading is as tolerant as theirs: an empty, missing or unreadable main file is replaced by the
 //! backup. The caller is told, so that it can say so.
 
-use crate::fs::{File, FileError, FileSystem, OpenMode};
+use crate::StoreError;
+use crate::fs::{File, FileSystem, OpenMode};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ pub enum Loaded<T> {
 pub enum LoadError {
     /// The file could not be read.
     #[error(transparent)]
-    File(#[from] FileError),
+    File(#[from] StoreError),
     /// Neither the file nor its backup can be used.
     #[error("parse {}: {problem}; backup: {backup_problem}", path.display())]
     Unusable {
@@ -59,7 +60,7 @@ where
     F: FileSystem,
     E: std::fmt::Display,
 {
-    let attempt = |path: &Path| -> Result<Result<T, Problem>, FileError> {
+    let attempt = |path: &Path| -> Result<Result<T, Problem>, StoreError> {
         let Some(bytes) = read_whole(fs, path)? else {
             return Ok(Err(Problem::Absent));
         };
@@ -95,51 +96,51 @@ where
 ///
 /// Does nothing when the file holds this content already: most tables are saved every few seconds
 /// without having changed, and the backup would become a copy of the same.
-pub fn save<F: FileSystem>(fs: &F, path: &Path, content: &[u8]) -> Result<(), FileError> {
+pub fn save<F: FileSystem>(fs: &F, path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let old = read_whole(fs, path)?;
     if old.as_deref() == Some(content) {
         return Ok(());
     }
     let dir = path.parent().unwrap_or(Path::new("."));
     fs.create_dir_all(dir)
-        .map_err(FileError::at("create", dir))?;
+        .map_err(|e| StoreError::io("create", dir, e))?;
     if let Some(old) = old.filter(|old| !old.is_empty()) {
         replace(fs, &with_suffix(path, ".bak"), &old)?;
     }
     replace(fs, path, content)?;
-    fs.sync_dir(dir).map_err(FileError::at("sync", dir))
+    fs.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))
 }
 
 /// Written beside, synced, renamed. The name is durable after the folder's sync only.
-fn replace<F: FileSystem>(fs: &F, path: &Path, content: &[u8]) -> Result<(), FileError> {
+fn replace<F: FileSystem>(fs: &F, path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let temporary = with_suffix(path, ".tmp");
     let file = fs
         .open(&temporary, OpenMode::Create)
-        .map_err(FileError::at("create", &temporary))?;
+        .map_err(|e| StoreError::io("create", &temporary, e))?;
     // Left over from a crash, it may be longer.
     file.set_len(0)
         .and_then(|()| file.write_all_at(content, 0))
         .and_then(|()| file.sync_all())
-        .map_err(FileError::at("write", &temporary))?;
+        .map_err(|e| StoreError::io("write", &temporary, e))?;
     fs.rename(&temporary, path)
-        .map_err(FileError::at("replace", path))
+        .map_err(|e| StoreError::io("replace", path, e))
 }
 
-fn read_whole<F: FileSystem>(fs: &F, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+fn read_whole<F: FileSystem>(fs: &F, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let file = match fs.open(path, OpenMode::Read) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(FileError::at("open", path)(e)),
+        Err(e) => return Err(StoreError::io("open", path, e)),
     };
-    let len = file.len().map_err(FileError::at("inspect", path))?;
+    let len = file.len().map_err(|e| StoreError::io("inspect", path, e))?;
     if len > SIZE_BYTES_MAX {
         let problem = format!("{len} bytes are too many for a table");
-        return Err(FileError::damaged("read", path, problem));
+        return Err(StoreError::damaged(path, 0, problem));
     }
     let mut bytes = vec![0; usize::try_from(len).expect("checked against SIZE_BYTES_MAX")];
     let read = file
         .read_at(&mut bytes, 0)
-        .map_err(FileError::at("read", path))?;
+        .map_err(|e| StoreError::io("read", path, e))?;
     bytes.truncate(read);
     Ok(Some(bytes))
 }
@@ -217,15 +218,51 @@ mod tests {
             })
         };
         let cases = [
-            Case { main: None, backup: None, expected: Ok(Loaded::Absent) },
-            Case { main: Some(b""), backup: None, expected: Ok(Loaded::Absent) },
-            Case { main: None, backup: Some(b"{b}"), expected: from_backup("absent") },
-            Case { main: Some(b" \n"), backup: Some(b"{b}"), expected: from_backup("empty") },
-            Case { main: Some(&[0; 64]), backup: Some(b"{b}"), expected: from_backup("empty") },
-            Case { main: Some(b"{m"), backup: Some(b"{b}"), expected: from_backup("cut off") },
-            Case { main: Some(b"{m}"), backup: Some(b"{b"), expected: Ok(Loaded::Main("{m}".into())) },
-            Case { main: Some(b"{m"), backup: None, expected: Err("cut off; backup: absent") },
-            Case { main: Some(b""), backup: Some(b"{b"), expected: Err("empty; backup: cut off") },
+            Case {
+                main: None,
+                backup: None,
+                expected: Ok(Loaded::Absent),
+            },
+            Case {
+                main: Some(b""),
+                backup: None,
+                expected: Ok(Loaded::Absent),
+            },
+            Case {
+                main: None,
+                backup: Some(b"{b}"),
+                expected: from_backup("absent"),
+            },
+            Case {
+                main: Some(b" \n"),
+                backup: Some(b"{b}"),
+                expected: from_backup("empty"),
+            },
+            Case {
+                main: Some(&[0; 64]),
+                backup: Some(b"{b}"),
+                expected: from_backup("empty"),
+            },
+            Case {
+                main: Some(b"{m"),
+                backup: Some(b"{b}"),
+                expected: from_backup("cut off"),
+            },
+            Case {
+                main: Some(b"{m}"),
+                backup: Some(b"{b"),
+                expected: Ok(Loaded::Main("{m}".into())),
+            },
+            Case {
+                main: Some(b"{m"),
+                backup: None,
+                expected: Err("cut off; backup: absent"),
+            },
+            Case {
+                main: Some(b""),
+                backup: Some(b"{b"),
+                expected: Err("empty; backup: cut off"),
+            },
         ];
         for (n, case) in cases.into_iter().enumerate() {
             let dir = tempfile::tempdir().unwrap();
