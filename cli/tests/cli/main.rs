@@ -1,0 +1,4 @@
+//! The real executable: what it prints, and how it ends.
+
+mod mq;
+mod offline;
