@@ -19,6 +19,7 @@
 //! `written < tail_start`, the units in between are fillers that are still to be written. This
 //! module does no I/O; files are the business of [`crate::consume_queues`].
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where one message of a queue is.
@@ -92,6 +93,11 @@ pub(crate) struct ConsumeQueue {
     pub(crate) queue_id: i32,
     /// Distinguishes this queue's open files from those of any other, earlier ones included.
     pub(crate) serial: u32,
+    /// The offset to be given to the next message; negative while it is simply `max`. It runs ahead
+    /// of `max` only while messages are on their way into the log. Used by the log's writer alone.
+    next: AtomicI64,
+    /// One past the last message that consumers may see: under `SYNC_FLUSH` only what is synced.
+    published: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -169,6 +175,8 @@ impl ConsumeQueue {
             topic,
             queue_id,
             serial,
+            next: AtomicI64::new(-1),
+            published: AtomicI64::new(0),
             state: Mutex::new(State {
                 min: 0,
                 max: 0,
@@ -204,6 +212,38 @@ impl ConsumeQueue {
     /// One past the last byte of the last message's record in the commit log; 0 when there is none.
     pub(crate) fn max_phy(&self) -> i64 {
         self.state().max_phy
+    }
+
+    /// For the writer: takes the next `count` offsets and returns the first. `None`: the queue was
+    /// deleted; look it up again.
+    pub(crate) fn assign(&self, count: u32) -> Option<i64> {
+        let mut first = self.next.load(Ordering::Relaxed);
+        let state = self.state();
+        if state.gone {
+            return None;
+        }
+        if first < 0 {
+            first = state.max;
+        }
+        self.next.store(first + i64::from(count), Ordering::Relaxed);
+        Some(first)
+    }
+
+    /// For the writer: gives back the offsets assigned last.
+    pub(crate) fn withdraw(&self, count: u32) {
+        self.next.fetch_sub(i64::from(count), Ordering::Relaxed);
+    }
+
+    /// Lets consumers see the messages before `end`.
+    pub(crate) fn publish(&self, end: i64) {
+        self.published.fetch_max(end, Ordering::Release);
+    }
+
+    /// First message whose record still exists, and one past the last that consumers may see.
+    pub(crate) fn readable(&self) -> (i64, i64) {
+        let published = self.published.load(Ordering::Acquire);
+        let state = self.state();
+        (state.min, published.min(state.max))
     }
 
     /// Adds units `from..`, at most `max_count`, to `out`, if they are in memory. `false`: the disk

@@ -96,11 +96,6 @@ pub trait FileSystem: Clone + Send + Sync + 'static {
     /// Makes the names in a folder durable: creations, removals and renames made so far.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes everything durable that was written so far, by anybody, on the file system holding
-    /// `path`: one call in place of a sync per file when tens of thousands of them are dirty. After
-    /// a failure the same holds as after a failed [`File::sync_data`].
-    fn sync_file_system(&self, path: &Path) -> io::Result<()>;
-
     /// Size and age of a file or folder.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
 
@@ -234,10 +229,6 @@ impl FileSystem for OsFileSystem {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         fs::File::open(path)?.sync_all()
-    }
-
-    fn sync_file_system(&self, path: &Path) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
