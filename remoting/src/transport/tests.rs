@@ -49,15 +49,25 @@ async fn start(limits: Limits) -> (Listening, mpsc::Receiver<u64>) {
     let routes = Routes::default()
         .on(ECHO, Lane::Direct, echo)
         .on(BLOCKING_ECHO, Lane::Direct, blocking_echo)
-        .on(REFUSED, Lane::Admin, |_, _| Err(Refusal::new(ResponseCode(17), "no such thing")))
+        .on(REFUSED, Lane::Admin, |_, _| {
+            Err(Refusal::new(ResponseCode(17), "no such thing"))
+        })
         .on(SILENT, Lane::Direct, |_, _| Ok(Reply::None));
     let pool = |name| Pool {
         workers: Arc::new(Workers::start(name, 1, 100).unwrap()),
         max_wait: TIMEOUT,
     };
-    let router = Router::new(Arc::new(Echo { closed }), routes, pool("read"), pool("admin"));
+    let router = Router::new(
+        Arc::new(Echo { closed }),
+        routes,
+        pool("read"),
+        pool("admin"),
+    );
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    (Listening::start(listener, Arc::new(router), limits).unwrap(), ended)
+    (
+        Listening::start(listener, Arc::new(router), limits).unwrap(),
+        ended,
+    )
 }
 
 fn client() -> RpcClient<NoService> {
@@ -76,9 +86,15 @@ async fn calls_of_every_lane_are_answered() {
         (ECHO, (0, None)),
         (BLOCKING_ECHO, (0, None)),
         (REFUSED, (17, Some("no such thing"))),
-        (RequestCode(4711), (3, Some(" request type 4711 not supported"))),
+        (
+            RequestCode(4711),
+            (3, Some(" request type 4711 not supported")),
+        ),
     ] {
-        let answer = client.call(&address, request(code, "hello"), TIMEOUT).await.unwrap();
+        let answer = client
+            .call(&address, request(code, "hello"), TIMEOUT)
+            .await
+            .unwrap();
         assert_eq!((answer.code, answer.remark.as_deref()), expected);
         assert_eq!(answer.body, if expected.0 == 0 { "hello" } else { "" });
     }
@@ -88,15 +104,25 @@ async fn calls_of_every_lane_are_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_calls_share_one_connection() {
     let (server, _ended) = start(Limits::default()).await;
-    let connection = client().connection(&server.address.to_string()).await.unwrap();
+    let connection = client()
+        .connection(&server.address.to_string())
+        .await
+        .unwrap();
     let large = "x".repeat(300_000);
     let calls: Vec<_> = (0..200)
         .map(|n| {
             let connection = connection.clone();
             let code = if n % 2 == 0 { ECHO } else { BLOCKING_ECHO };
-            let body = if n % 10 == 0 { format!("{n}{large}") } else { n.to_string() };
+            let body = if n % 10 == 0 {
+                format!("{n}{large}")
+            } else {
+                n.to_string()
+            };
             tokio::spawn(async move {
-                let answer = connection.call(request(code, &body), TIMEOUT).await.unwrap();
+                let answer = connection
+                    .call(request(code, &body), TIMEOUT)
+                    .await
+                    .unwrap();
                 assert_eq!(answer.body, body);
             })
         })
@@ -106,16 +132,34 @@ async fn many_calls_share_one_connection() {
     }
     assert_eq!(server.connection_count(), 1);
     server.shutdown(TIMEOUT).await;
-    assert!(matches!(connection.call(request(ECHO, ""), TIMEOUT).await, Err(CallError::Closed { .. })));
+    assert!(matches!(
+        connection.call(request(ECHO, ""), TIMEOUT).await,
+        Err(CallError::Closed { .. })
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_without_answer_times_out_and_the_connection_lives() {
     let (server, _ended) = start(Limits::default()).await;
-    let connection = client().connection(&server.address.to_string()).await.unwrap();
-    let silent = connection.call(request(SILENT, ""), Duration::from_millis(1)).await;
-    assert!(matches!(silent, Err(CallError::Timeout { .. })), "{silent:?}");
-    assert_eq!(connection.call(request(ECHO, "x"), TIMEOUT).await.unwrap().body, "x");
+    let connection = client()
+        .connection(&server.address.to_string())
+        .await
+        .unwrap();
+    let silent = connection
+        .call(request(SILENT, ""), Duration::from_millis(1))
+        .await;
+    assert!(
+        matches!(silent, Err(CallError::Timeout { .. })),
+        "{silent:?}"
+    );
+    assert_eq!(
+        connection
+            .call(request(ECHO, "x"), TIMEOUT)
+            .await
+            .unwrap()
+            .body,
+        "x"
+    );
     server.shutdown(TIMEOUT).await;
 }
 
@@ -158,7 +202,10 @@ async fn what_is_not_the_protocol_is_closed_and_reported() {
             let mut socket = std::net::TcpStream::connect(address).unwrap();
             socket.write_all(input).unwrap();
             // Closed, either way: end of file, or reset because bytes were left unread.
-            assert!(matches!(socket.read(&mut [0; 64]), Ok(0) | Err(_)), "{input:?}");
+            assert!(
+                matches!(socket.read(&mut [0; 64]), Ok(0) | Err(_)),
+                "{input:?}"
+            );
             ended.recv_timeout(TIMEOUT).unwrap();
         }
         ended
