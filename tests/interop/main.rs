@@ -2,5 +2,6 @@
 
 mod go;
 mod java;
+mod ours_on_apache;
 mod store_exchange;
 mod two_masters;

@@ -1,4 +1,5 @@
 //! Our executable, run as its users run it.
 
 mod crash;
+mod new_group;
 mod smoke;

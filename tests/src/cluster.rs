@@ -162,9 +162,14 @@ impl BrokerConfig {
         self
     }
 
-    /// The same store, registered elsewhere.
+    /// The same store, registered elsewhere, or nowhere.
     pub fn registered_with(mut self, namesrvs: &[&Namesrv]) -> Self {
         self.namesrvs = namesrvs.iter().map(|namesrv| namesrv.port).collect();
+        // Apache's broker does not start with an empty address.
+        self.properties.remove("namesrvAddr");
+        if namesrvs.is_empty() {
+            return self;
+        }
         let addresses: Vec<String> = namesrvs.iter().map(|namesrv| namesrv.address()).collect();
         self.set("namesrvAddr", &addresses.join(";"))
     }
@@ -234,7 +239,11 @@ fn boot(maker: Maker, kind: &str, folder: &Path, file: &Path, ready: &str) -> Pr
     let mut command = match maker {
         Maker::Mq => {
             let mut command = mq::command([kind, "start", "-c"]);
-            command.arg(file);
+            // Its list of running servers is the test's own, too.
+            command
+                .arg(file)
+                .env("XDG_RUNTIME_DIR", folder)
+                .env("XDG_STATE_HOME", folder);
             command
         }
         Maker::Apache(version) => apache_command(version, kind, folder, file),

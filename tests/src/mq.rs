@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::Value;
+
 /// `mq`, built with the profile of the running test.
 #[track_caller]
 pub fn path() -> PathBuf {
@@ -45,7 +47,20 @@ pub fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Runs `mq ARGS -o json` and reads what it printed.
 #[track_caller]
-pub fn json<'a>(args: impl IntoIterator<Item = &'a str>) -> serde_json::Value {
-    let printed = run(args.into_iter().chain(["-o", "json"]));
-    serde_json::from_str(&printed).unwrap_or_else(|e| panic!("not JSON ({e}): {printed}"))
+pub fn json<'a>(args: impl IntoIterator<Item = &'a str>) -> Value {
+    parse(&run(args.into_iter().chain(["-o", "json"])))
+}
+
+/// The same for commands that print an object per line.
+#[track_caller]
+pub fn json_lines<'a>(args: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
+    run(args.into_iter().chain(["-o", "json"]))
+        .lines()
+        .map(parse)
+        .collect()
+}
+
+#[track_caller]
+fn parse(printed: &str) -> Value {
+    serde_json::from_str(printed).unwrap_or_else(|e| panic!("not JSON ({e}): {printed}"))
 }

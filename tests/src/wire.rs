@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 pub const SEND_MESSAGE: i32 = 10;
 pub const PULL_MESSAGE: i32 = 11;
+pub const QUERY_CONSUMER_OFFSET: i32 = 14;
 pub const UPDATE_AND_CREATE_TOPIC: i32 = 17;
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
 pub const GET_MAX_OFFSET: i32 = 30;

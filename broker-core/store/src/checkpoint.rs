@@ -7,10 +7,16 @@
 //! | 16 | `indexMsgTimestamp`: index | i64, ms |
 //! | 24 | `masterFlushedOffset` (5.x) | i64, bytes |
 //! | 32 | `confirmPhyOffset` (5.x) | i64, bytes |
-//! | 40 | zeros up to 4,096 bytes | |
+//! | 40 | zeros | |
+//! | 64 | our own mark, [`SAFE_POINT_MAGIC`] | 8 bytes |
+//! | 72 | safe point | i64, bytes |
+//! | 80 | end of the index at the safe point | i64, bytes |
+//! | 88 | CRC-32 of bytes 0 to 24 and 64 to 88 | u32 |
+//! | 92 | zeros up to 4,096 bytes | |
 //!
-//! All numbers are big-endian. The five fields lie in one disk sector, so that a write of them is
-//! seen whole or not at all.
+//! All numbers are big-endian. All fields lie in one disk sector, so that a write of them is seen
+//! whole or not at all. Java leaves what it does not know as it is; as the CRC covers the times, the
+//! safe point stops being valid as soon as a Java broker has moved one of them.
 //!
 //! **Invariant:** a value is written only after the sync which covers it. Apache's broker lets the
 //! queue's time run ahead of the sync (#678), which leaves gaps after a power failure.
@@ -32,6 +38,18 @@ pub(crate) struct Checkpoint {
     pub(crate) master_flushed_offset: i64,
     /// 5.x: replicated log offset. Kept as it was found unless somebody sets it.
     pub(crate) confirm_phy_offset: i64,
+    /// What we know beyond Java; `None` when nobody wrote it, or Java has written since.
+    pub(crate) safe_point: Option<SafePoint>,
+}
+
+/// From where on the log has to be replayed after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct SafePoint {
+    /// The start of a record, or the end of the log. Everything before it is durable: the records,
+    /// their queue units and their index entries.
+    pub(crate) offset: i64,
+    /// Commit-log offset of the newest record that the index names; 0 when it names none.
+    pub(crate) index_offset: i64,
 }
 
 impl Checkpoint {
@@ -58,6 +76,7 @@ impl Checkpoint {
             index_msg_timestamp: fields[2],
             master_flushed_offset: fields[3],
             confirm_phy_offset: fields[4],
+            safe_point: read_safe_point(&bytes),
         })
     }
 
@@ -77,6 +96,13 @@ impl Checkpoint {
         let mut bytes = [0; FIELDS_LEN];
         for (bytes, field) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(fields) {
             *bytes = field.to_be_bytes();
+        }
+        if let Some(safe_point) = self.safe_point {
+            bytes[64..72].copy_from_slice(SAFE_POINT_MAGIC);
+            bytes[72..80].copy_from_slice(&safe_point.offset.to_be_bytes());
+            bytes[80..88].copy_from_slice(&safe_point.index_offset.to_be_bytes());
+            let crc = safe_point_crc(&bytes);
+            bytes[88..].copy_from_slice(&crc.to_be_bytes());
         }
         let new = file.len().map_err(|e| StoreError::io("inspect", path, e))? < FILE_LEN;
         if new {
@@ -108,8 +134,29 @@ impl Checkpoint {
 
 /// Length of the file, as Java maps it.
 const FILE_LEN: u64 = 4096;
-const FIELDS_LEN: usize = 40;
+const FIELDS_LEN: usize = 92;
+/// Marks the safe point.
+const SAFE_POINT_MAGIC: &[u8; 8] = b"mq-safe1";
 const MARGIN_MS: i64 = 3000;
+
+fn safe_point_crc(bytes: &[u8; FIELDS_LEN]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..24]);
+    hasher.update(&bytes[64..88]);
+    hasher.finalize()
+}
+
+fn read_safe_point(bytes: &[u8; FIELDS_LEN]) -> Option<SafePoint> {
+    let field = |at: usize| Some(i64::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
+    let crc = u32::from_be_bytes(*bytes.last_chunk()?);
+    if &bytes[64..72] != SAFE_POINT_MAGIC || crc != safe_point_crc(bytes) {
+        return None;
+    }
+    Some(SafePoint {
+        offset: field(72)?,
+        index_offset: field(80)?,
+    })
+}
 
 #[cfg(test)]
 mod tests {
@@ -128,15 +175,44 @@ mod tests {
             index_msg_timestamp: 1_600_000_000_000,
             master_flushed_offset: 4,
             confirm_phy_offset: 5,
+            safe_point: Some(SafePoint {
+                offset: 77,
+                index_offset: 66,
+            }),
         };
         checkpoint.write(&OsFileSystem, &path).unwrap();
         assert_eq!(Checkpoint::read(&OsFileSystem, &path).unwrap(), checkpoint);
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 4096);
         assert_eq!(bytes[..8], 1_700_000_000_123_i64.to_be_bytes());
-        assert!(bytes[40..].iter().all(|&b| b == 0));
+        assert!(bytes[40..64].iter().chain(&bytes[92..]).all(|&b| b == 0));
         assert_eq!(checkpoint.min_timestamp(), 1_699_999_997_100);
         assert_eq!(checkpoint.min_timestamp_index(), 1_600_000_000_000);
+    }
+
+    #[test]
+    fn the_safe_point_ends_when_java_moves_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("checkpoint");
+        let safe_point = Some(SafePoint {
+            offset: 77,
+            index_offset: 66,
+        });
+        let checkpoint = Checkpoint {
+            logics_msg_timestamp: 9,
+            safe_point,
+            ..Checkpoint::default()
+        };
+        checkpoint.write(&OsFileSystem, &path).unwrap();
+        let file = OsFileSystem.open(&path, OpenMode::ReadWrite).unwrap();
+        file.write_all_at(&8_i64.to_be_bytes(), 24).unwrap();
+        assert_eq!(
+            Checkpoint::read(&OsFileSystem, &path).unwrap().safe_point,
+            safe_point
+        );
+        file.write_all_at(&10_i64.to_be_bytes(), 8).unwrap();
+        let read = Checkpoint::read(&OsFileSystem, &path).unwrap();
+        assert_eq!((read.logics_msg_timestamp, read.safe_point), (10, None));
     }
 
     #[test]

@@ -27,17 +27,31 @@ impl Home {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mq"));
-        command.args(args).current_dir(self.path()).env("HOME", self.path()).env("TZ", "UTC").stdin(Stdio::null());
-        for name in
-            ["NAMESRV_ADDR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_DATA_HOME", "RUST_LOG", "CLICOLOR_FORCE"]
-        {
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env("HOME", self.path())
+            .env("TZ", "UTC")
+            .stdin(Stdio::null());
+        for name in [
+            "NAMESRV_ADDR",
+            "XDG_RUNTIME_DIR",
+            "XDG_STATE_HOME",
+            "XDG_DATA_HOME",
+            "RUST_LOG",
+            "CLICOLOR_FORCE",
+        ] {
             command.env_remove(name);
         }
         command
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
-        let Output { status, stdout, stderr } = self.command(args).output().expect("mq can be started");
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(args).output().expect("mq can be started");
         Ended {
             code: status.code().expect("mq ends by itself"),
             out: String::from_utf8(stdout).expect("mq prints UTF-8"),

@@ -9,9 +9,8 @@ import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageQueue;
 
 /**
- * A new group with the default start, "last offset", gets the messages of a young topic from the first one on: those
- * sent before the group appeared and those into queues that were empty until then. Apache's 5.3.3 broker answers such
- * a group with "no offset", and then its clients skip what is there.
+ * A new group with the default start, "last offset", gets the messages of a young topic from the first one on: the one
+ * that created the topic, before the group had any queue, and those into queues that were empty until then.
  */
 final class FirstMessage {
 

@@ -7,7 +7,10 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageQueue;
 
-/** The lite pull consumer in both its ways: subscribed as member of a group, and with queues assigned by hand. */
+/**
+ * The lite pull consumer in both its ways: subscribed as member of a group, and with queues assigned by hand. With 5.x
+ * clients it asks with LITE_PULL_MESSAGE (361), which Apache's 4.9.4 broker does not know.
+ */
 final class LitePull {
 
     private static final int COUNT = 200;

@@ -1,0 +1,625 @@
+//! The key table: every key that has an effect, once.
+//!
+//! Names, meanings and defaults are those of Apache RocketMQ 4.9.8; the few keys of 5.x say so.
+//! Parsing, `mq broker check`, the answer to `GET_BROKER_CONFIG` and what `UPDATE_BROKER_CONFIG`
+//! may change come from this table.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use store::{FlushMode, StoreConfig};
+
+use super::environment::Environment;
+use super::values::{self, BrokerRole, Value};
+use super::Origin;
+
+/// Whether a running broker can be told a new value over the network. No path, no address and no
+/// name is among the keys that it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// `UPDATE_BROKER_CONFIG` changes it, and it acts at once.
+    Live,
+    /// Only in the file, for the next start.
+    AtStart,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Key {
+    /// As in Apache's files.
+    pub name: &'static str,
+    /// One line.
+    pub help: &'static str,
+    pub change: Change,
+    pub(super) assign: fn(&mut BrokerConfig, &str) -> Result<(), String>,
+    pub(super) show: fn(&BrokerConfig) -> String,
+}
+
+macro_rules! keys {
+    (
+        $env:ident;
+        $(
+            $key:literal $field:ident: $type:ty = $default:expr, $change:ident
+                $(, in $range:expr)? $(, if $check:path)? => $help:literal;
+        )*
+    ) => {
+        /// What a broker was told, checked: a field for each key of [`KEYS`].
+        #[derive(Debug, Clone)]
+        pub struct BrokerConfig {
+            $(#[doc = concat!("`", $key, "`: ", $help, ".")] pub $field: $type,)*
+            /// Where the values come from that are not defaults.
+            pub(super) origins: BTreeMap<&'static str, Origin>,
+        }
+
+        /// Every key that has an effect.
+        pub static KEYS: &[Key] = &[
+            $(Key {
+                name: $key,
+                help: $help,
+                change: Change::$change,
+                assign: |config, text| {
+                    #[expect(unused_mut, unused_assignments, reason = "not every key has a range")]
+                    let mut range = None;
+                    $(range = Some($range);)?
+                    let value = <$type as Value>::parse(text, range)?;
+                    $($check(&value)?;)?
+                    config.$field = value;
+                    Ok(())
+                },
+                show: |config| Value::show(&config.$field),
+            },)*
+        ];
+
+        impl BrokerConfig {
+            pub(super) fn defaults($env: &Environment) -> Self {
+                Self {
+                    $($field: $default,)*
+                    origins: BTreeMap::new(),
+                }
+            }
+        }
+    };
+}
+
+/// Java's `int`, from nought.
+const INT: std::ops::RangeInclusive<i64> = 0..=2_147_483_647;
+/// The same without nought.
+const COUNT: std::ops::RangeInclusive<i64> = 1..=2_147_483_647;
+
+keys! {
+    env;
+    // Who and where the broker is.
+    "brokerClusterName" broker_cluster_name: String = "DefaultCluster".to_owned(), AtStart, if values::name
+        => "the cluster it belongs to";
+    "brokerName" broker_name: String = env.host_name.clone(), AtStart, if values::name
+        => "its name, which a master and its slaves share; by default the host name";
+    "brokerId" broker_id: i64 = 0, AtStart, in INT
+        => "0, the master";
+    "brokerRole" broker_role: BrokerRole = BrokerRole::AsyncMaster, AtStart
+        => "ASYNC_MASTER answers a send when it is stored here, SYNC_MASTER when a slave has it as well";
+    "brokerIP1" broker_ip1: String = env.local_address.to_string(), AtStart, if values::host
+        => "the address given to clients; by default that of the first network card";
+    "brokerIP2" broker_ip2: String = env.local_address.to_string(), AtStart, if values::host
+        => "the address given to slaves";
+    "bindAddress" bind_address: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED), AtStart
+        => "the local address it listens on (a key of 5.x)";
+    "listenPort" listen_port: u16 = 10_911, AtStart, in 0..=65_535, if values::listen_port
+        => "clients connect here and to the port two below; 0 takes free ports";
+    "namesrvAddr" namesrv_addr: Vec<String> = Vec::new(), AtStart
+        => "name servers to register with, host:port joined by semicolons; by default NAMESRV_ADDR";
+    "registerNameServerPeriod" register_name_server_period: u64 = 30_000, AtStart, in COUNT
+        => "milliseconds between registrations; less than 10000 is taken as 10000, more than 60000 as 60000";
+    "registerBrokerTimeoutMills" register_broker_timeout_mills: u64 = 6_000, AtStart, in COUNT
+        => "milliseconds that a name server has to answer";
+    "serverChannelMaxIdleTimeSeconds" server_channel_max_idle_time_seconds: u64 = 120, AtStart, in COUNT
+        => "seconds after which a silent connection is closed";
+
+    // Topics, groups, permissions.
+    "brokerPermission" broker_permission: i32 = 6, Live, in 0..=7
+        => "what the whole broker allows: 4 reading, 2 writing, 6 both";
+    "autoCreateTopicEnable" auto_create_topic_enable: bool = true, Live
+        => "create topics on the first send";
+    "defaultTopicQueueNums" default_topic_queue_nums: i32 = 8, AtStart, in 1..=65_535
+        => "most queues of a topic created on the first send";
+    "autoCreateSubscriptionGroup" auto_create_subscription_group: bool = true, Live
+        => "create consumer groups on their first use";
+    "clusterTopicEnable" cluster_topic_enable: bool = true, AtStart
+        => "the topic named as the cluster may be read, written and used as a template";
+    "brokerTopicEnable" broker_topic_enable: bool = true, AtStart
+        => "the topic named as the broker may be read, written and used as a template";
+    "traceTopicEnable" trace_topic_enable: bool = false, AtStart
+        => "create the trace topic at start";
+    "msgTraceTopicName" msg_trace_topic_name: String = "RMQ_SYS_TRACE_TOPIC".to_owned(), AtStart, if values::topic
+        => "the trace topic";
+
+    // Serving.
+    "startAcceptSendRequestTimeStamp" start_accept_send_request_time_stamp: i64 = 0, Live, in 0..=i64::MAX
+        => "refuse sends before this time, in milliseconds since 1970";
+    "waitTimeMillsInPullQueue" wait_time_mills_in_pull_queue: u64 = 5_000, AtStart, in COUNT
+        => "milliseconds that a pull may wait for a reader of old messages before it is refused as busy";
+    "longPollingEnable" long_polling_enable: bool = true, Live
+        => "hold a pull that finds nothing as long as the client wants";
+    "shortPollingTimeMills" short_polling_time_mills: u64 = 1_000, Live, in INT
+        => "milliseconds to hold such a pull when longPollingEnable is false";
+    "notifyConsumerIdsChangedEnable" notify_consumer_ids_changed_enable: bool = true, Live
+        => "tell the members of a group when one comes or goes";
+    "flushConsumerOffsetInterval" flush_consumer_offset_interval: u64 = 5_000, AtStart, in COUNT
+        => "milliseconds between two savings of consumer offsets";
+    "regionId" region_id: String = "DefaultRegion".to_owned(), Live
+        => "the property MSG_REGION of answers to sends";
+    "traceOn" trace_on: bool = true, Live
+        => "the property TRACE_ON of answers to sends: clients may trace";
+    "maxMsgsNumBatch" max_msgs_num_batch: u32 = 64, AtStart, in COUNT
+        => "most messages in the answer to a query by key";
+    "defaultQueryMaxNum" default_query_max_num: u32 = 32, AtStart, in COUNT
+        => "most messages in the answer to a query by unique key";
+
+    // The store's folders and files.
+    "storePathRootDir" store_path_root_dir: PathBuf = env.home.join("store"), AtStart
+        => "the folder of everything stored";
+    "storePathCommitLog" store_path_commit_log: Option<PathBuf> = None, AtStart
+        => "the folder of the commit log; by default commitlog in storePathRootDir";
+    "mappedFileSizeCommitLog" mapped_file_size_commit_log: u64 = 1_073_741_824, AtStart, in 4_096..=2_147_483_647
+        => "bytes of a commit-log file; files that exist keep their size";
+    "mappedFileSizeConsumeQueue" mapped_file_size_consume_queue: u64 = 6_000_000, AtStart, in 20..=2_147_483_640
+        => "bytes of a consume-queue file, rounded up to a multiple of 20; files that exist keep their size";
+    "messageIndexEnable" message_index_enable: bool = true, AtStart
+        => "index messages by key";
+    "messageIndexSafe" message_index_safe: bool = false, AtStart
+        => "without a difference: the index is always recovered as a whole";
+    "maxHashSlotNum" max_hash_slot_num: u32 = 5_000_000, AtStart, in COUNT
+        => "slots of an index file";
+    "maxIndexNum" max_index_num: u32 = 20_000_000, AtStart, in 2..=2_147_483_647
+        => "entries of an index file";
+    "checkCRCOnRecover" check_crc_on_recover: bool = true, AtStart
+        => "verify message bodies when recovering";
+
+    // Flushing.
+    "flushDiskType" flush_disk_type: FlushMode = FlushMode::Async, AtStart
+        => "ASYNC_FLUSH answers a send when it is written, SYNC_FLUSH when it is on disk";
+    "flushIntervalCommitLog" flush_interval_commit_log: u64 = 500, AtStart, in COUNT
+        => "milliseconds between two flushes under ASYNC_FLUSH";
+    "flushCommitLogLeastPages" flush_commit_log_least_pages: u64 = 4, AtStart, in INT
+        => "pages of 4 KiB that make such a flush worthwhile";
+    "flushCommitLogThoroughInterval" flush_commit_log_thorough_interval: u64 = 10_000, AtStart, in COUNT
+        => "milliseconds after which they are flushed however few they are";
+    "flushIntervalConsumeQueue" flush_interval_consume_queue: u64 = 1_000, AtStart, in COUNT
+        => "milliseconds between two writings of consume queues";
+    "flushConsumeQueueThoroughInterval" flush_consume_queue_thorough_interval: u64 = 60_000, AtStart, in COUNT
+        => "milliseconds between two flushes of consume queues, index and checkpoint";
+    "syncFlushTimeout" sync_flush_timeout: u64 = 5_000, AtStart, in COUNT
+        => "milliseconds that a send waits for its flush under SYNC_FLUSH";
+
+    // Keeping and deleting.
+    "fileReservedTime" file_reserved_time: u32 = 72, AtStart, in COUNT
+        => "hours that messages are kept";
+    "deleteWhen" delete_when: Vec<u8> = vec![4], AtStart
+        => "hours of the day in which expired files are deleted, joined by semicolons";
+    "diskMaxUsedSpaceRatio" disk_max_used_space_ratio: u8 = 75, AtStart, in 10..=95
+        => "percent of the disk above which expired files are deleted at any hour";
+    "diskSpaceCleanForciblyRatio" disk_space_clean_forcibly_ratio: u8 = 85, AtStart, in 10..=100
+        => "percent of the disk above which the oldest files are deleted before they expire (a key of 5.x)";
+    "diskSpaceWarningLevelRatio" disk_space_warning_level_ratio: u8 = 90, AtStart, in 10..=100
+        => "percent of the disk above which sends are refused (a key of 5.x)";
+    "cleanFileForciblyEnable" clean_file_forcibly_enable: bool = true, AtStart
+        => "whether files may be deleted before they expire";
+    "cleanResourceInterval" clean_resource_interval: u64 = 10_000, AtStart, in COUNT
+        => "milliseconds between two looks for expired files";
+    "deleteCommitLogFilesInterval" delete_commit_log_files_interval: u64 = 100, AtStart, in INT
+        => "milliseconds between the deletion of two commit-log files";
+
+    // Limits.
+    "maxMessageSize" max_message_size: u32 = 4_194_304, AtStart, in 1..=536_870_912
+        => "bytes of the largest message body";
+    "maxTransferBytesOnMessageInMemory" max_transfer_bytes_on_message_in_memory: u32 = 262_144, AtStart, in COUNT
+        => "most bytes in the answer to a pull of recent messages";
+    "maxTransferCountOnMessageInMemory" max_transfer_count_on_message_in_memory: u32 = 32, AtStart, in COUNT
+        => "most messages in the answer to a pull of recent messages";
+    "maxTransferBytesOnMessageInDisk" max_transfer_bytes_on_message_in_disk: u32 = 65_536, AtStart, in COUNT
+        => "most bytes in the answer to a pull of old messages";
+    "maxTransferCountOnMessageInDisk" max_transfer_count_on_message_in_disk: u32 = 8, AtStart, in COUNT
+        => "most messages in the answer to a pull of old messages";
+    "accessMessageInMemoryMaxRatio" access_message_in_memory_max_ratio: u8 = 40, AtStart, in 1..=100
+        => "percent of the machine's memory: messages further behind are old";
+    "messageDelayLevel" message_delay_level: Vec<i64> = StoreConfig::new(PathBuf::new()).delay_levels_ms, AtStart
+        => "the delays of levels 1, 2, 3 …, separated by blanks";
+}
+
+/// The row of a key.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Other spellings of a key. Before 4.5.2 "mapped" was written with one p; those brokers' files are
+/// still around, and later ones of Apache ignore that spelling without a word.
+pub(super) const ALIASES: &[(&str, &str)] = &[
+    ("mapedFileSizeCommitLog", "mappedFileSizeCommitLog"),
+    ("mapedFileSizeConsumeQueue", "mappedFileSizeConsumeQueue"),
+];
+
+/// Keys of tutorials that no broker of 4.x or 5.x reads: the place follows from `storePathRootDir`.
+pub(super) const DERIVED_PATHS: &[(&str, &str)] = &[
+    ("storePathConsumeQueue", "consumequeue"),
+    ("storePathIndex", "index"),
+    ("storeCheckpoint", "checkpoint"),
+    ("abortFile", "abort"),
+];
+
+/// Settings with which the broker does not start, because it would not do what they promise: key,
+/// value, and why.
+pub(super) const REFUSED: &[(&str, &str, &str)] = &[
+    ("aclEnable", "true", NO_PROTECTION),
+    ("authenticationEnabled", "true", NO_PROTECTION),
+    ("authorizationEnabled", "true", NO_PROTECTION),
+    (
+        "tls.server.mode",
+        "enforcing",
+        "is not supported yet: connections are not encrypted; remove the key if the network may be trusted",
+    ),
+    (
+        "useTLS",
+        "true",
+        "is not supported yet: the connections to name servers are not encrypted; remove the key if the network may be trusted",
+    ),
+    (
+        "tls.enable",
+        "true",
+        "is not supported yet: the connections to name servers are not encrypted; remove the key if the network may be trusted",
+    ),
+    ("enableDLegerCommitLog", "true", NO_FAILOVER),
+    ("enableControllerMode", "true", NO_FAILOVER),
+    (
+        "storeType",
+        "defaultRocksDB",
+        "is not supported: consume queues are files; use storeType=default and a store of that type",
+    ),
+    (
+        "configManagerVersion",
+        "v2",
+        "is not supported: topics, groups and offsets are in JSON files; use v1",
+    ),
+    ("enableLmq", "true", NO_LIGHT_QUEUES),
+    ("enableMultiDispatch", "true", NO_LIGHT_QUEUES),
+];
+
+const NO_PROTECTION: &str =
+    "is not supported yet: everybody would be let in; remove the key if the network may be trusted";
+const NO_FAILOVER: &str = "is not supported: this broker is a single master";
+const NO_LIGHT_QUEUES: &str = "is not supported: light message queues would not be kept";
+
+/// Why keys that Apache knows do nothing here.
+pub(super) struct WithoutEffect {
+    /// What follows the key in the warning.
+    pub(super) why: &'static str,
+    /// Keys, with the values that need no warning because they ask for what is done anyway.
+    pub(super) keys: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// Keys that are accepted and do nothing, by reason.
+pub(super) const WITHOUT_EFFECT: &[WithoutEffect] = &[
+    WithoutEffect {
+        why: "mq has no such thread pool",
+        keys: &[
+            ("sendMessageThreadPoolNums", &[]),
+            ("putMessageFutureThreadPoolNums", &[]),
+            ("pullMessageThreadPoolNums", &[]),
+            ("litePullMessageThreadPoolNums", &[]),
+            ("ackMessageThreadPoolNums", &[]),
+            ("processReplyMessageThreadPoolNums", &[]),
+            ("queryMessageThreadPoolNums", &[]),
+            ("adminBrokerThreadPoolNums", &[]),
+            ("clientManageThreadPoolNums", &[]),
+            ("consumerManageThreadPoolNums", &[]),
+            ("heartbeatThreadPoolNums", &[]),
+            ("endTransactionThreadPoolNums", &[]),
+            ("sendThreadPoolQueueCapacity", &[]),
+            ("putThreadPoolQueueCapacity", &[]),
+            ("pullThreadPoolQueueCapacity", &[]),
+            ("litePullThreadPoolQueueCapacity", &[]),
+            ("ackThreadPoolQueueCapacity", &[]),
+            ("replyThreadPoolQueueCapacity", &[]),
+            ("queryThreadPoolQueueCapacity", &[]),
+            ("clientManagerThreadPoolQueueCapacity", &[]),
+            ("consumerManagerThreadPoolQueueCapacity", &[]),
+            ("heartbeatThreadPoolQueueCapacity", &[]),
+            ("endTransactionPoolQueueCapacity", &[]),
+            ("waitTimeMillsInSendQueue", &[]),
+            ("waitTimeMillsInHeartbeatQueue", &[]),
+            ("waitTimeMillsInTransactionQueue", &[]),
+            ("recoverConcurrently", &["false"]),
+            ("recoverThreadPoolNums", &[]),
+            ("enableBuildConsumeQueueConcurrently", &["false"]),
+            ("batchDispatchRequestThreadPoolNums", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "mq does its own networking",
+        keys: &[
+            ("serverWorkerThreads", &[]),
+            ("serverCallbackExecutorThreads", &[]),
+            ("serverSelectorThreads", &[]),
+            ("serverOnewaySemaphoreValue", &[]),
+            ("serverAsyncSemaphoreValue", &[]),
+            ("serverSocketSndBufSize", &["0"]),
+            ("serverSocketRcvBufSize", &["0"]),
+            ("serverSocketBacklog", &["1024"]),
+            ("serverPooledByteBufAllocatorEnable", &[]),
+            ("serverNettyWorkerGroupEnable", &[]),
+            ("enableShutdownGracefully", &[]),
+            ("shutdownWaitTimeSeconds", &[]),
+            ("useEpollNativeSelector", &[]),
+            ("writeBufferHighWaterMark", &["0"]),
+            ("writeBufferLowWaterMark", &["0"]),
+            ("clientWorkerThreads", &[]),
+            ("clientCallbackExecutorThreads", &[]),
+            ("clientOnewaySemaphoreValue", &[]),
+            ("clientAsyncSemaphoreValue", &[]),
+            ("connectTimeoutMillis", &["3000"]),
+            ("channelNotActiveInterval", &[]),
+            ("clientChannelMaxIdleTimeSeconds", &["120"]),
+            ("clientSocketSndBufSize", &["0"]),
+            ("clientSocketRcvBufSize", &["0"]),
+            ("clientPooledByteBufAllocatorEnable", &[]),
+            ("clientCloseSocketIfTimeout", &[]),
+            ("disableCallbackExecutor", &[]),
+            ("disableNettyWorkerGroup", &[]),
+            ("maxReconnectIntervalTimeSeconds", &[]),
+            ("enableReconnectForGoAway", &[]),
+            ("socksProxyConfig", &["{}"]),
+            ("transferMsgByHeap", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "connections are not encrypted",
+        keys: &[
+            ("tls.server.mode", &["disabled", "permissive"]),
+            ("tls.enable", &["false"]),
+            ("useTLS", &["false"]),
+            ("tls.test.mode.enable", &[]),
+            ("tls.config.file", &[]),
+            ("tls.server.need.client.auth", &["none"]),
+            ("tls.server.keyPath", &[]),
+            ("tls.server.keyPassword", &[]),
+            ("tls.server.certPath", &[]),
+            ("tls.server.authClient", &["false"]),
+            ("tls.server.trustCertPath", &[]),
+            ("tls.client.keyPath", &[]),
+            ("tls.client.keyPassword", &[]),
+            ("tls.client.certPath", &[]),
+            ("tls.client.authServer", &["false"]),
+            ("tls.client.trustCertPath", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "nobody is asked who they are",
+        keys: &[
+            ("aclEnable", &["false"]),
+            ("authenticationEnabled", &["false"]),
+            ("authorizationEnabled", &["false"]),
+            ("configBlackList", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "the store writes to its files, not through mappings, and acknowledges only what survives the end of the process",
+        keys: &[
+            ("transientStorePoolEnable", &["false"]),
+            ("transientStorePoolSize", &[]),
+            ("fastFailIfNoBufferInStorePool", &["false"]),
+            ("commitIntervalCommitLog", &[]),
+            ("commitCommitLogLeastPages", &[]),
+            ("commitCommitLogThoroughInterval", &[]),
+            ("warmMapedFileEnable", &["false"]),
+            ("flushLeastPagesWhenWarmMapedFile", &[]),
+            ("useReentrantLockWhenPutMessage", &[]),
+            ("flushCommitLogTimed", &[]),
+            ("flushConsumeQueueLeastPages", &[]),
+            ("destroyMapedFileIntervalForcibly", &[]),
+            ("redeleteHangedFileInterval", &[]),
+            ("debugLockEnable", &["false"]),
+            ("osPageCacheBusyTimeOutMills", &[]),
+            ("topicQueueLockNum", &[]),
+            ("wakeFlushWhenPutMessage", &[]),
+            ("wakeCommitWhenPutMessage", &[]),
+            ("putConsumeQueueDataByFileChannel", &[]),
+            ("mappedFileSwapEnable", &[]),
+            ("commitLogSwapMapInterval", &[]),
+            ("logicQueueSwapMapInterval", &[]),
+            ("dataReadAheadEnable", &[]),
+            ("coldDataFlowControlEnable", &["false"]),
+            ("coldDataScanEnable", &["false"]),
+            ("putMessageTimeout", &[]),
+            ("deleteConsumeQueueFilesInterval", &[]),
+            ("deleteFileBatchMax", &[]),
+            ("maxBatchDeleteFilesNum", &[]),
+            ("logicalDiskSpaceCleanForciblyThreshold", &[]),
+            ("replicasPerDiskPartition", &["1"]),
+            ("correctLogicMinOffsetForceInterval", &[]),
+            ("recheckReputOffsetFromCq", &[]),
+            ("diskFallRecorded", &[]),
+            ("storeType", &["default"]),
+            ("configManagerVersion", &["v1"]),
+            ("readUnCommitted", &["false"]),
+            ("duplicationEnable", &["false"]),
+            ("messageStorePlugIn", &[""]),
+            ("readOnlyCommitLogStorePaths", &[""]),
+            ("enabledAppendPropCRC", &["false"]),
+            ("forceVerifyPropCRC", &["false"]),
+            ("maxChecksumRange", &[]),
+            ("travelCqFileNumWhenGetMessage", &[]),
+            ("maxFilterMessageSize", &[]),
+            ("pullBatchMaxMessageCount", &[]),
+            ("maxConsumeQueueScan", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "this broker has no slaves yet",
+        keys: &[
+            ("haListenPort", &[]),
+            ("haSendHeartbeatInterval", &[]),
+            ("haHousekeepingInterval", &[]),
+            ("haTransferBatchSize", &[]),
+            ("haMasterAddress", &[""]),
+            ("haSlaveFallbehindMax", &[]),
+            ("haMaxGapNotInSync", &[]),
+            ("haMaxTimeSlaveNotCatchup", &[]),
+            ("haFlowControlEnable", &["false"]),
+            ("maxHaTransferByteInSecond", &[]),
+            ("slaveTimeout", &[]),
+            ("slaveReadEnable", &["false"]),
+            ("offsetCheckInSlave", &["false"]),
+            ("totalReplicas", &["1"]),
+            ("inSyncReplicas", &["1"]),
+            ("minInSyncReplicas", &["1"]),
+            ("allAckInSyncStateSet", &["false"]),
+            ("enableAutoInSyncReplicas", &["false"]),
+            ("syncMasterFlushOffsetWhenStartup", &["false"]),
+            ("maxSlaveResendLength", &[]),
+            ("syncFromLastFile", &["false"]),
+            ("asyncLearner", &["false"]),
+            ("enableSlaveActingMaster", &["false"]),
+            ("enableRemoteEscape", &["false"]),
+            ("skipPreOnline", &["false"]),
+            ("brokerHeartbeatInterval", &[]),
+            ("brokerNotActiveTimeoutMillis", &[]),
+            ("sendHeartbeatTimeoutMillis", &[]),
+            ("disappearTimeAfterStart", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "this broker is a single master",
+        keys: &[
+            ("enableDLegerCommitLog", &["false"]),
+            ("dLegerGroup", &[]),
+            ("dLegerPeers", &[]),
+            ("dLegerSelfId", &[]),
+            ("preferredLeaderId", &[]),
+            ("enableBatchPush", &["false"]),
+            ("storePathDLedgerCommitLog", &[]),
+            ("enableControllerMode", &["false"]),
+            ("controllerAddr", &[]),
+            ("brokerElectionPriority", &[]),
+            ("controllerHeartBeatTimeoutMills", &[]),
+            ("storePathEpochFile", &[]),
+            ("storePathBrokerIdentity", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "transactions are not supported yet",
+        keys: &[
+            ("rejectTransactionMessage", &[]),
+            ("transactionTimeOut", &[]),
+            ("transactionCheckMax", &[]),
+            ("transactionCheckInterval", &[]),
+            ("transactionOpMsgMaxSize", &[]),
+            ("transactionOpBatchInterval", &[]),
+            ("transactionMetricFlushInterval", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "delayed delivery is not supported yet",
+        keys: &[
+            ("flushDelayOffsetInterval", &[]),
+            ("enableScheduleMessageStats", &[]),
+            ("enableScheduleAsyncDeliver", &["false"]),
+            ("scheduleAsyncDeliverMaxPendingLimit", &[]),
+            ("scheduleAsyncDeliverMaxResendNum2Blocked", &[]),
+            ("timerWheelEnable", &[]),
+            ("timerPrecisionMs", &[]),
+            ("timerRollWindowSlot", &[]),
+            ("timerMaxDelaySec", &[]),
+            ("timerFlushIntervalMs", &[]),
+            ("timerStopEnqueue", &[]),
+            ("timerSkipUnknownError", &[]),
+            ("timerInterceptDelayLevel", &["false"]),
+            ("timerCongestNumEachSlot", &[]),
+            ("mappedFileSizeTimerLog", &[]),
+            ("recallMessageEnable", &["false"]),
+        ],
+    },
+    WithoutEffect {
+        why: "filtering by SQL is not supported yet",
+        keys: &[
+            ("enablePropertyFilter", &["false"]),
+            ("enableCalcFilterBitMap", &["false"]),
+            ("enableConsumeQueueExt", &["false"]),
+            ("mappedFileSizeConsumeQueueExt", &[]),
+            ("bitMapLengthConsumeQueueExt", &[]),
+            ("expectConsumerNumUseFilter", &[]),
+            ("maxErrorRateOfBloomFilter", &[]),
+            ("filterDataCleanTimeSpan", &[]),
+            ("filterSupportRetry", &["false"]),
+            ("filterServerNums", &["0"]),
+        ],
+    },
+    WithoutEffect {
+        why: "request and reply, light queues, popping and compaction are not supported yet",
+        keys: &[
+            ("storeReplyMessageEnable", &[]),
+            ("enableLmq", &["false"]),
+            ("enableMultiDispatch", &["false"]),
+            ("maxLmqConsumeQueueNum", &[]),
+            ("litePullMessageEnable", &["true"]),
+            ("enableCompaction", &[]),
+            ("compactionMappedFileSize", &[]),
+            ("compactionCqMappedFileSize", &[]),
+            ("mapperFileSizeBatchConsumeQueue", &[]),
+            ("enableBroadcastOffsetStore", &[]),
+            ("enableMixedMessageType", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "consumers that fall behind are read for from the disk, and are not cut off",
+        keys: &[
+            ("disableConsumeIfConsumerReadSlowly", &["false"]),
+            ("consumerFallbehindThreshold", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "name servers are those of namesrvAddr, and get the whole registration every time",
+        keys: &[
+            ("fetchNamesrvAddrByAddressServer", &["false"]),
+            ("fetchNameSrvAddrByDnsLookup", &["false"]),
+            ("rmqAddressServerDomain", &[]),
+            ("rmqAddressServerSubGroup", &[]),
+            ("compressedRegister", &["false"]),
+            ("forceRegister", &["true"]),
+        ],
+    },
+    WithoutEffect {
+        why: "statistics are kept per topic and group, and end with these",
+        keys: &[
+            ("enableDetailStat", &[]),
+            ("autoDeleteUnusedStats", &["true"]),
+            ("commercialEnable", &[]),
+            ("commercialTimerCount", &[]),
+            ("commercialTransCount", &[]),
+            ("commercialBigCount", &[]),
+            ("commercialBaseCount", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "no broker of 4.x or 5.x does anything with it",
+        keys: &[
+            ("checkTransactionMessageEnable", &[]),
+            ("flushConsumerOffsetHistoryInterval", &[]),
+            ("highSpeedMode", &[]),
+            ("maxDelayTime", &[]),
+            ("putMsgIndexHightWater", &[]),
+        ],
+    },
+    WithoutEffect {
+        why: "mq does without it",
+        keys: &[
+            ("rocketmqHome", &[]),
+            ("brokerFastFailureEnable", &[]),
+            ("isolateLogEnable", &["false"]),
+            ("maxTopicLength", &["127"]),
+            ("autoMessageVersionOnTopicLen", &[]),
+            ("consumerOffsetUpdateVersionStep", &[]),
+            ("delayOffsetUpdateVersionStep", &[]),
+            ("enableRegisterProducer", &["true"]),
+            ("enableCreateSysGroup", &["true"]),
+        ],
+    },
+];

@@ -1,0 +1,235 @@
+//! `PULL_MESSAGE` (11), `LITE_PULL_MESSAGE` (361): whole stored records, or a wait for one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use remoting::protocol::body::topic::PERM_READ;
+use remoting::protocol::codes::ResponseCode;
+use remoting::protocol::headers::pull::{
+    PULL_FLAG_COMMIT_OFFSET, PULL_FLAG_SUBSCRIPTION, PULL_FLAG_SUSPEND, PullMessageRequestHeader,
+    PullMessageResponseHeader,
+};
+use remoting::transport::connection::Answer;
+use remoting::transport::router::{Lane, Refusal, Reply, Request};
+use store::{ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus};
+
+use super::FAQ;
+use crate::broker::Broker;
+use crate::clients::Subscription;
+use crate::filter::TagFilter;
+use crate::long_polling::HeldPull;
+
+/// A pull is held no longer than this, whatever it asks for.
+const MAX_SUSPEND_MS: i64 = 120_000;
+
+pub fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+    let header: PullMessageRequestHeader<'_> = request.header()?;
+    let Some(group) = super::group_of(broker, request, &header.consumer_group)? else {
+        return Ok(Reply::MoveTo(Lane::Admin));
+    };
+    if broker.config.broker_permission & PERM_READ == 0 {
+        return Err(forbidden(format!("the broker[{}] pulling message is forbidden", broker.config.broker_ip1)));
+    }
+    if !group.consume_enable {
+        return Err(forbidden(format!("subscription group no permission, {}", header.consumer_group)));
+    }
+    let topic = &*header.topic;
+    let Some(config) = broker.topics.lookup(topic) else {
+        let remark = format!("topic[{topic}] not exist, apply first please!{NO_TOPIC_HELP}");
+        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
+    };
+    if config.perm & PERM_READ == 0 {
+        return Err(forbidden(format!("the topic[{topic}] pulling message is forbidden")));
+    }
+    if header.queue_id < 0 || header.queue_id >= config.read_queue_nums {
+        return Err(Refusal::system(format!(
+            "queueId[{}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{}] consumer:[{}]",
+            header.queue_id, config.read_queue_nums, request.connection.remote
+        )));
+    }
+    let filter = filter_of(broker, &header, group.consume_broadcast_enable)?;
+    let suspends = header.sys_flag & PULL_FLAG_SUSPEND != 0;
+    // Only the first pass comes with a request; it commits even when it moves to another lane first.
+    if suspends_or_commits(&header) && header.commit_offset >= 0 && request.lane == Lane::Direct {
+        broker.offsets.commit(&header.consumer_group, topic, header.queue_id, header.commit_offset);
+    }
+
+    let from = if request.may_block() { ReadFrom::Anywhere } else { ReadFrom::MemoryOnly };
+    let read = Read {
+        topic,
+        queue_id: header.queue_id,
+        offset: header.queue_offset,
+        max_messages: header.max_msg_nums,
+        max_bytes: header.max_msg_bytes.unwrap_or(i32::MAX),
+        filter: &filter,
+    };
+    let Some(result) = read.run(broker, from) else {
+        return Ok(Reply::MoveTo(Lane::Read));
+    };
+    let code = response_code(&result, header.queue_offset);
+    if code == ResponseCode::PULL_NOT_FOUND && suspends {
+        let timeout_ms = if broker.config.long_polling_enable {
+            header.suspend_timeout_millis.clamp(0, MAX_SUSPEND_MS)
+        } else {
+            broker.config.short_polling_time_ms
+        };
+        let held = HeldPull {
+            reply: request.reply_handle(),
+            group: (&*header.consumer_group).into(),
+            topic: topic.into(),
+            queue_id: header.queue_id,
+            queue_offset: header.queue_offset,
+            max_messages: header.max_msg_nums,
+            max_bytes: header.max_msg_bytes.unwrap_or(i32::MAX),
+            filter,
+            deadline: Instant::now() + Duration::from_millis(timeout_ms.unsigned_abs()),
+        };
+        hold(broker, held);
+        return Ok(Reply::Parked);
+    }
+    Ok(answer(broker, &group_name(&header), code, result)?.into())
+}
+
+fn suspends_or_commits(header: &PullMessageRequestHeader<'_>) -> bool {
+    header.sys_flag & PULL_FLAG_COMMIT_OFFSET != 0
+}
+
+fn group_name<'a>(header: &'a PullMessageRequestHeader<'_>) -> &'a str {
+    &header.consumer_group
+}
+
+fn forbidden(remark: String) -> Refusal {
+    Refusal::new(ResponseCode::NO_PERMISSION, remark)
+}
+
+/// What the pull lets through: from its header, or from the group's heartbeat.
+fn filter_of(
+    broker: &Broker,
+    header: &PullMessageRequestHeader<'_>,
+    broadcast_enabled: bool,
+) -> Result<Arc<TagFilter>, Refusal> {
+    let by_tag = |expression_type: Option<&str>| matches!(expression_type, None | Some("" | "TAG"));
+    let unsupported = |expression_type: Option<&str>| {
+        let kind = expression_type.unwrap_or_default();
+        Refusal::system(format!("The broker does not support consumer to filter message by {kind}"))
+    };
+    if header.sys_flag & PULL_FLAG_SUBSCRIPTION != 0 {
+        if !by_tag(header.expression_type.as_deref()) {
+            return Err(unsupported(header.expression_type.as_deref()));
+        }
+        return Ok(Arc::new(TagFilter::parse(header.subscription.as_deref().unwrap_or_default())));
+    }
+    let not_subscribed = |what: &str| Refusal::new(ResponseCode::SUBSCRIPTION_NOT_EXIST, format!("the consumer's {what} not exist{FAQ}"));
+    let subscription = match broker.clients().subscription(&header.consumer_group, &header.topic) {
+        Subscription::NoGroup => return Err(not_subscribed("group info")),
+        Subscription::Broadcasting if !broadcast_enabled => {
+            return Err(forbidden(format!("the consumer group[{}] can not consume by broadcast way", header.consumer_group)));
+        }
+        Subscription::Found(found) => found,
+        _ => return Err(not_subscribed("subscription")),
+    };
+    if subscription.sub_version < header.sub_version {
+        let remark = "the consumer's subscription not latest";
+        return Err(Refusal::new(ResponseCode::SUBSCRIPTION_NOT_LATEST, remark));
+    }
+    Ok(subscription.filter)
+}
+
+struct Read<'a> {
+    topic: &'a str,
+    queue_id: i32,
+    offset: i64,
+    max_messages: i32,
+    max_bytes: i32,
+    filter: &'a TagFilter,
+}
+
+impl Read<'_> {
+    /// `None`: it must be read from disk, and `from` does not allow that.
+    fn run(&self, broker: &Broker, from: ReadFrom) -> Option<ReadResult> {
+        let request = ReadRequest {
+            topic: self.topic,
+            queue_id: self.queue_id,
+            offset: self.offset,
+            max_messages: u32::try_from(self.max_messages).unwrap_or(0),
+            max_bytes: u32::try_from(self.max_bytes).unwrap_or(0),
+        };
+        match broker.store.read(&request, |tags_code| self.filter.matches(tags_code), from) {
+            ReadOutcome::Done(result) => Some(result),
+            ReadOutcome::Cold => None,
+        }
+    }
+}
+
+fn response_code(result: &ReadResult, asked: i64) -> ResponseCode {
+    match result.status {
+        ReadStatus::Found => ResponseCode::SUCCESS,
+        ReadStatus::NoMatchedMessage | ReadStatus::MessageWasRemoving => ResponseCode::PULL_RETRY_IMMEDIATELY,
+        ReadStatus::NoMatchedLogicQueue | ReadStatus::NoMessageInQueue if asked != 0 => ResponseCode::PULL_OFFSET_MOVED,
+        ReadStatus::NoMatchedLogicQueue
+        | ReadStatus::NoMessageInQueue
+        | ReadStatus::OffsetFoundNull
+        | ReadStatus::OffsetOverflowOne => ResponseCode::PULL_NOT_FOUND,
+        ReadStatus::OffsetOverflowBadly | ReadStatus::OffsetTooSmall => ResponseCode::PULL_OFFSET_MOVED,
+    }
+}
+
+/// Apache's name of the status, which travels as the remark.
+fn status_name(status: ReadStatus) -> &'static str {
+    match status {
+        ReadStatus::Found => "FOUND",
+        ReadStatus::NoMatchedMessage => "NO_MATCHED_MESSAGE",
+        ReadStatus::NoMatchedLogicQueue => "NO_MATCHED_LOGIC_QUEUE",
+        ReadStatus::NoMessageInQueue => "NO_MESSAGE_IN_QUEUE",
+        ReadStatus::OffsetTooSmall => "OFFSET_TOO_SMALL",
+        ReadStatus::OffsetOverflowOne => "OFFSET_OVERFLOW_ONE",
+        ReadStatus::OffsetOverflowBadly => "OFFSET_OVERFLOW_BADLY",
+        ReadStatus::OffsetFoundNull => "OFFSET_FOUND_NULL",
+        ReadStatus::MessageWasRemoving => "MESSAGE_WAS_REMOVING",
+    }
+}
+
+fn answer(broker: &Broker, group: &str, code: ResponseCode, result: ReadResult) -> Result<Answer, Refusal> {
+    broker.stats.pulled(group, result.message_count);
+    let mut answer = Answer::with_code(code, status_name(result.status)).header(&PullMessageResponseHeader {
+        suggest_which_broker_id: 0,
+        next_begin_offset: result.next_begin_offset,
+        min_offset: result.min_offset,
+        max_offset: result.max_offset,
+        offset_delta: None,
+    })?;
+    answer.body = result.runs;
+    Ok(answer)
+}
+
+/// Holds a pull. A message may have come between its read and now, so it looks again.
+fn hold(broker: &Broker, pull: HeldPull) {
+    let (topic, queue_id, offset) = (pull.topic.clone(), pull.queue_id, pull.queue_offset);
+    let refused = broker.long_polling().hold(pull).err();
+    let mut awake: Vec<HeldPull> = refused.into_iter().collect();
+    if broker.store.max_offset(&topic, queue_id) > offset {
+        awake.extend(broker.long_polling().of_queue_before(&topic, queue_id, offset));
+    }
+    broker.resume(awake);
+}
+
+/// Runs a pull that has waited, without letting it wait again. `Err`: it must be run where
+/// reading from disk is allowed.
+pub fn resume(broker: &Broker, pull: HeldPull, from: ReadFrom) -> Result<(), HeldPull> {
+    let read = Read {
+        topic: &pull.topic,
+        queue_id: pull.queue_id,
+        offset: pull.queue_offset,
+        max_messages: pull.max_messages,
+        max_bytes: pull.max_bytes,
+        filter: &pull.filter,
+    };
+    let Some(result) = read.run(broker, from) else {
+        return Err(pull);
+    };
+    let code = response_code(&result, pull.queue_offset);
+    let answer = answer(broker, &pull.group, code, result)
+        .unwrap_or_else(|refusal| Answer::with_code(refusal.code, refusal.remark));
+    pull.reply.send(&answer);
+    Ok(())
+}

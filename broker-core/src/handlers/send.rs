@@ -1,0 +1,305 @@
+//! `SEND_MESSAGE` (10), `SEND_MESSAGE_V2` (310), `SEND_BATCH_MESSAGE` (320): checks, encodes the
+//! final records, and queues them for the store's writer. The answer follows when they are stored
+//! as the flush type promises.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use remoting::protocol::body::topic::{PERM_WRITE, TopicConfig};
+use remoting::protocol::codes::{RequestCode, ResponseCode};
+use remoting::protocol::ext_fields::ExtBuf;
+use remoting::protocol::headers::send::{SEND_MESSAGE_V2_NAMES, SendMessageRequestHeader};
+use remoting::protocol::message::batch;
+use remoting::protocol::message::id::offset_message_id;
+use remoting::protocol::message::properties;
+use remoting::protocol::message::record::RecordFields;
+use remoting::transport::connection::{Answer, ReplyHandle};
+use remoting::transport::router::{Lane, Refusal, Reply, Request};
+use store::{AppendError, AppendRefusal, Appended, PutStatus, Wait};
+
+use super::NO_TOPIC_HELP;
+use crate::broker::Broker;
+use crate::config::BrokerConfig;
+
+/// A larger encoding buffer is not kept.
+const KEPT_SCRATCH_BYTES: usize = 256 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Where records and property strings are put together.
+#[derive(Default)]
+struct Scratch {
+    records: Vec<u8>,
+    properties: Vec<u8>,
+}
+
+/// What is needed to answer a send once it is stored.
+#[derive(Debug)]
+pub struct SendTicket {
+    reply: ReplyHandle,
+    queue_id: i32,
+    /// Length of each record of a batch, which gives the ids of its messages. Empty for a single message.
+    record_bytes: Box<[u32]>,
+    /// `SUCCESS`, or what the role makes of it.
+    stored: ResponseCode,
+}
+
+pub fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+    let header: SendMessageRequestHeader<'_> = match request.command.request_code() {
+        RequestCode::SEND_MESSAGE => request.header()?,
+        _ => request.command.ext.decode_short(SEND_MESSAGE_V2_NAMES)?,
+    };
+    let config = &broker.config;
+    if broker.clock.now_ms() < config.start_accept_send_request_time_stamp {
+        let until = config.start_accept_send_request_time_stamp;
+        return Err(Refusal::system(format!("broker unable to service, until {until}")));
+    }
+    let Some(topic) = topic_of(broker, request, &header)? else {
+        return Ok(Reply::MoveTo(Lane::Admin));
+    };
+    let queue_id = queue_of(broker, request, &header, &topic)?;
+    let given = header.properties.as_deref().unwrap_or_default().as_bytes();
+    refuse_unsupported(given)?;
+    let waits = properties::get(given, properties::WAIT) != Some("false");
+
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.records.clear();
+        let encoder = Encoder {
+            config,
+            request,
+            header: &header,
+            queue_id,
+        };
+        let record_bytes = if header.batch.unwrap_or(false) {
+            encoder.batch(given, scratch)?
+        } else {
+            encoder.single(given, scratch)?;
+            Box::default()
+        };
+        let count = u32::try_from(record_bytes.len().max(1)).unwrap_or(u32::MAX);
+        let ticket = SendTicket {
+            reply: request.reply_handle(),
+            queue_id,
+            record_bytes,
+            stored: if waits { config.stored_code() } else { ResponseCode::SUCCESS },
+        };
+        let wait = if waits { Wait::Stored } else { Wait::Written };
+        let appended = broker.store.append(&header.topic, queue_id, &scratch.records, count, wait, ticket);
+        if scratch.records.capacity() > KEPT_SCRATCH_BYTES {
+            scratch.records = Vec::new();
+        }
+        match appended {
+            Ok(()) => Ok(Reply::Parked),
+            Err((_, refusal)) => Err(refused(config, &refusal)),
+        }
+    })
+}
+
+/// The topic of a send, created if need be and allowed. `None`: creating it would block here.
+fn topic_of(
+    broker: &Broker,
+    request: &Request<'_>,
+    header: &SendMessageRequestHeader<'_>,
+) -> Result<Option<Arc<TopicConfig>>, Refusal> {
+    let name = &*header.topic;
+    if crate::topics::is_not_sendable(name) {
+        let remark = format!("Sending message to topic[{name}] is forbidden.");
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    let topic = match broker.topics.lookup(name) {
+        Some(topic) => topic,
+        None if !request.may_block() => return Ok(None),
+        None => match broker.create_topic_for_send(header)? {
+            Some(topic) => topic,
+            None => {
+                let remark = format!("topic[{name}] not exist, apply first please!{NO_TOPIC_HELP}");
+                return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
+            }
+        },
+    };
+    if topic.perm & broker.config.broker_permission & PERM_WRITE == 0 {
+        let remark = format!("the topic[{name}] sending message is forbidden");
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    Ok(Some(topic))
+}
+
+/// The queue of a send: a negative number leaves the choice to us.
+fn queue_of(
+    broker: &Broker,
+    request: &Request<'_>,
+    header: &SendMessageRequestHeader<'_>,
+    topic: &TopicConfig,
+) -> Result<i32, Refusal> {
+    if header.queue_id < 0 {
+        return Ok(broker.next_queue(topic.write_queue_nums));
+    }
+    if header.queue_id >= topic.write_queue_nums.max(topic.read_queue_nums) {
+        return Err(Refusal::system(format!(
+            "request queueId[{}] is illegal, {topic:?} Producer: {}",
+            header.queue_id, request.connection.remote
+        )));
+    }
+    Ok(header.queue_id)
+}
+
+/// What would be stored as an ordinary message and then not treated as its sender expects.
+fn refuse_unsupported(given: &[u8]) -> Result<(), Refusal> {
+    for (name, value) in properties::iter(given) {
+        let what = match name {
+            properties::TRANSACTION_PREPARED if value.eq_ignore_ascii_case("true") => "transactional messages",
+            properties::DELAY if value != "0" => "delayed messages",
+            properties::TIMER_DELAY_MS | properties::TIMER_DELAY_SEC | properties::TIMER_DELIVER_MS => "timed messages",
+            _ => continue,
+        };
+        let remark = format!("{what} (property {name}) are not supported by this broker yet");
+        return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+    }
+    Ok(())
+}
+
+struct Encoder<'a> {
+    config: &'a BrokerConfig,
+    request: &'a Request<'a>,
+    header: &'a SendMessageRequestHeader<'a>,
+    queue_id: i32,
+}
+
+impl Encoder<'_> {
+    /// One message. `WAIT` has served its purpose and is not stored, as in 4.9.
+    fn single(&self, given: &[u8], scratch: &mut Scratch) -> Result<(), Refusal> {
+        scratch.properties.clear();
+        properties::copy_without(given, properties::WAIT, &mut scratch.properties);
+        properties::append(&mut scratch.properties, properties::CLUSTER, &self.config.broker_cluster_name);
+        self.record(self.header.flag, self.request.body(), scratch)?;
+        Ok(())
+    }
+
+    /// The messages of a batch, each with the properties of the batch behind its own.
+    fn batch(&self, given: &[u8], scratch: &mut Scratch) -> Result<Box<[u32]>, Refusal> {
+        let body = self.request.body();
+        if body.len() > self.config.max_message_size {
+            return Err(illegal(self.config));
+        }
+        let mut lengths = Vec::new();
+        for item in batch::items(body) {
+            let item = item.map_err(|e| Refusal::new(ResponseCode::MESSAGE_ILLEGAL, e.to_string()))?;
+            scratch.properties.clear();
+            scratch.properties.extend_from_slice(item.properties);
+            for (name, value) in properties::iter(given) {
+                properties::append(&mut scratch.properties, name, value);
+            }
+            properties::append(&mut scratch.properties, properties::CLUSTER, &self.config.broker_cluster_name);
+            lengths.push(self.record(item.flag, item.body, scratch)?);
+        }
+        if lengths.is_empty() {
+            return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, "the batch holds no message"));
+        }
+        Ok(lengths.into())
+    }
+
+    fn record(&self, flag: i32, body: &[u8], scratch: &mut Scratch) -> Result<u32, Refusal> {
+        if body.len() > self.config.max_message_size {
+            return Err(illegal(self.config));
+        }
+        let record = RecordFields {
+            queue_id: self.queue_id,
+            flag,
+            sys_flag: self.header.sys_flag,
+            born_timestamp: self.header.born_timestamp,
+            born_host: self.request.connection.remote,
+            store_host: self.config.store_host,
+            reconsume_times: self.header.reconsume_times.unwrap_or(0),
+            prepared_transaction_offset: 0,
+            body,
+            topic: &self.header.topic,
+            properties: &scratch.properties,
+        };
+        let length = record.encode_into(&mut scratch.records).map_err(|_| illegal(self.config))?;
+        Ok(u32::try_from(length).unwrap_or(u32::MAX))
+    }
+}
+
+fn illegal(config: &BrokerConfig) -> Refusal {
+    Refusal::new(
+        ResponseCode::MESSAGE_ILLEGAL,
+        format!(
+            "the message is illegal, maybe msg body or properties length not matched. msg body length limit {}B, msg \
+             properties length limit 32KB.",
+            config.max_message_size
+        ),
+    )
+}
+
+/// What a sender is told when the store did not take its message.
+fn refused(config: &BrokerConfig, refusal: &AppendRefusal) -> Refusal {
+    match refusal {
+        AppendRefusal::QueueFull { .. } => Refusal::new(
+            ResponseCode::SYSTEM_BUSY,
+            format!("[REJECTREQUEST]system busy, start flow control for a while: {refusal}"),
+        ),
+        AppendRefusal::ReadOnly(_) | AppendRefusal::DiskFull | AppendRefusal::ShuttingDown => not_available(refusal),
+        AppendRefusal::TooLarge { .. } => illegal(config),
+        AppendRefusal::Invalid(_) | AppendRefusal::Queue(_) => Refusal::system(refusal.to_string()),
+    }
+}
+
+fn not_available(reason: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, format!("service not available now: {reason}"))
+}
+
+/// Appends the answer to a send to its connection, which is not woken yet.
+pub fn answer(config: &BrokerConfig, ticket: &SendTicket, result: &Result<Appended, AppendError>) {
+    match result {
+        Ok(appended) => ticket.reply.push(&stored(config, ticket, appended)),
+        Err(error) => {
+            let refusal = match error {
+                AppendError::ReadOnly(_) | AppendError::DiskFull | AppendError::ShuttingDown => not_available(error),
+                AppendError::Queue(_) => Refusal::system(error.to_string()),
+            };
+            ticket.reply.push(&Answer::with_code(refusal.code, refusal.remark));
+        }
+    }
+}
+
+fn stored(config: &BrokerConfig, ticket: &SendTicket, appended: &Appended) -> Answer {
+    let mut ext = ExtBuf::default();
+    ext.push("MSG_REGION", &config.region_id);
+    ext.push("TRACE_ON", if config.trace_on { "true" } else { "false" });
+    let id_at = |offset| offset_message_id(config.store_host, offset);
+    let ids: Cow<'_, str> = match &*ticket.record_bytes {
+        [] => id_at(appended.commit_log_offset).into(),
+        lengths => {
+            let mut offset = appended.commit_log_offset;
+            let ids: Vec<String> = lengths
+                .iter()
+                .map(|length| {
+                    let id = id_at(offset);
+                    offset += i64::from(*length);
+                    id
+                })
+                .collect();
+            ids.join(",").into()
+        }
+    };
+    ext.push("msgId", &ids);
+    ext.push("queueId", &ticket.queue_id.to_string());
+    ext.push("queueOffset", &appended.queue_offset.to_string());
+    Answer {
+        code: match appended.status {
+            PutStatus::Ok => ticket.stored,
+            PutStatus::FlushDiskTimeout => ResponseCode::FLUSH_DISK_TIMEOUT,
+        },
+        ext,
+        ..Answer::default()
+    }
+}
+
+impl SendTicket {
+    pub fn reply(&self) -> &ReplyHandle {
+        &self.reply
+    }
+}

@@ -1,0 +1,112 @@
+//! A message as people and programs read it, on one line.
+
+use serde::Serialize;
+
+use std::collections::BTreeMap;
+
+/// What `mq consume` prints for each message; as JSON, these are the field names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct MessageLine {
+    pub(crate) topic: String,
+    pub(crate) broker: String,
+    pub(crate) queue_id: i32,
+    pub(crate) queue_offset: i64,
+    pub(crate) message_id: String,
+    pub(crate) born_time: Option<String>,
+    pub(crate) store_time: Option<String>,
+    pub(crate) tag: Option<String>,
+    pub(crate) keys: Option<String>,
+    pub(crate) properties: BTreeMap<String, String>,
+    /// The text, or `null` if the body is no UTF-8.
+    pub(crate) body: Option<String>,
+    /// The body in hexadecimal digits, if it is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) body_hex: Option<String>,
+}
+
+impl MessageLine {
+    /// Splits a body into one of the two fields.
+    pub(crate) fn body(bytes: &[u8]) -> (Option<String>, Option<String>) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => (Some(text.to_owned()), None),
+            Err(_) => (None, Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())),
+        }
+    }
+
+    /// `TIME  BROKER:QUEUE:OFFSET  TAG  KEYS  BODY`, separated by tabs; `-` for no tag and no keys.
+    pub(crate) fn text(&self) -> String {
+        let Self { broker, queue_id, queue_offset, .. } = self;
+        let or_dash = |text: &Option<String>| visible(text.as_deref().filter(|text| !text.is_empty()).unwrap_or("-"));
+        let body = self.body.as_deref().map_or_else(
+            || format!("0x{}", self.body_hex.as_deref().unwrap_or_default()),
+            visible,
+        );
+        format!(
+            "{}\t{broker}:{queue_id}:{queue_offset}\t{}\t{}\t{body}",
+            or_dash(&self.store_time),
+            or_dash(&self.tag),
+            or_dash(&self.keys)
+        )
+    }
+}
+
+/// Strangers wrote this: it must neither break the line nor command the terminal.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\\' => shown.push_str("\\\\"),
+            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(bytes: &[u8]) -> MessageLine {
+        let (body, body_hex) = MessageLine::body(bytes);
+        MessageLine {
+            topic: "orders".to_owned(),
+            broker: "broker-a".to_owned(),
+            queue_id: 3,
+            queue_offset: 42,
+            message_id: "7F000001".to_owned(),
+            born_time: None,
+            store_time: Some("2026-01-31T12:00:00.000+00:00".to_owned()),
+            tag: Some("paid".to_owned()),
+            keys: None,
+            properties: BTreeMap::new(),
+            body,
+            body_hex,
+        }
+    }
+
+    #[test]
+    fn one_line_whatever_the_body() {
+        for (body, shown) in [
+            (&b"hello"[..], "hello"),
+            ("grüße 你好".as_bytes(), "grüße 你好"),
+            (b"two\nlines\ttab", "two\\nlines\\ttab"),
+            (b"C:\\x", "C:\\\\x"),
+            (b"\x1b[2J", "\\u{1b}[2J"),
+            (b"\xff\x00", "0xff00"),
+            (b"", ""),
+        ] {
+            let expected = format!("2026-01-31T12:00:00.000+00:00\tbroker-a:3:42\tpaid\t-\t{shown}");
+            assert_eq!(line(body).text(), expected);
+        }
+    }
+
+    #[test]
+    fn json_says_which_kind_of_body() {
+        let json = |bytes| serde_json::to_value(line(bytes)).unwrap();
+        assert_eq!(json(b"hello")["body"], "hello");
+        assert!(json(b"hello").get("body_hex").is_none());
+        assert_eq!(json(b"\xff")["body_hex"], "ff");
+        assert!(json(b"\xff")["body"].is_null());
+    }
+}
