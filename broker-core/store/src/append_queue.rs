@@ -111,7 +111,11 @@ pub(crate) enum Taken {
 impl<Q, T> AppendQueue<Q, T> {
     /// An empty queue that takes so many bytes and calls.
     pub(crate) fn new(bytes_max: usize, count_max: usize) -> Self {
-        let state = State { batch: Batch::default(), refusal: None, closed: false };
+        let state = State {
+            batch: Batch::default(),
+            refusal: None,
+            closed: false,
+        };
         Self {
             state: Mutex::new(state),
             asleep: AtomicBool::new(false),
@@ -144,7 +148,10 @@ impl<Q, T> AppendQueue<Q, T> {
         if waiting > 0
             && (waiting + bytes.len() > self.bytes_max || batch.appends.len() >= self.count_max)
         {
-            let refusal = AppendRefusal::QueueFull { bytes: waiting, count: batch.appends.len() };
+            let refusal = AppendRefusal::QueueFull {
+                bytes: waiting,
+                count: batch.appends.len(),
+            };
             return Err((append.ticket, refusal));
         }
         if waiting == 0 {
@@ -203,7 +210,11 @@ impl<Q, T> AppendQueue<Q, T> {
             std::mem::swap(&mut state.batch, batch);
             return Taken::Batch;
         }
-        if state.closed { Taken::Closed } else { Taken::Nothing }
+        if state.closed {
+            Taken::Closed
+        } else {
+            Taken::Nothing
+        }
     }
 
     /// For the writer: sleeps until somebody kicks, for `timeout` at most. May return early.

@@ -11,8 +11,9 @@
 //! | 64 | our own mark, [`SAFE_POINT_MAGIC`] | 8 bytes |
 //! | 72 | safe point | i64, bytes |
 //! | 80 | end of the index at the safe point | i64, bytes |
-//! | 88 | CRC-32 of bytes 0 to 24 and 64 to 88 | u32 |
-//! | 92 | zeros up to 4,096 bytes | |
+//! | 88 | end of the queues at the safe point | i64, bytes |
+//! | 96 | CRC-32 of bytes 0 to 24 and 64 to 96 | u32 |
+//! | 100 | zeros up to 4,096 bytes | |
 //!
 //! All numbers are big-endian. All fields lie in one disk sector, so that a write of them is seen
 //! whole or not at all. Java leaves what it does not know as it is; as the CRC covers the times, the
@@ -50,6 +51,8 @@ pub(crate) struct SafePoint {
     pub(crate) offset: i64,
     /// Commit-log offset of the newest record that the index names; 0 when it names none.
     pub(crate) index_offset: i64,
+    /// Where the last record ends that any queue names; 0 when none does.
+    pub(crate) queues_end: i64,
 }
 
 impl Checkpoint {
@@ -101,8 +104,9 @@ impl Checkpoint {
             bytes[64..72].copy_from_slice(SAFE_POINT_MAGIC);
             bytes[72..80].copy_from_slice(&safe_point.offset.to_be_bytes());
             bytes[80..88].copy_from_slice(&safe_point.index_offset.to_be_bytes());
+            bytes[88..96].copy_from_slice(&safe_point.queues_end.to_be_bytes());
             let crc = safe_point_crc(&bytes);
-            bytes[88..].copy_from_slice(&crc.to_be_bytes());
+            bytes[96..].copy_from_slice(&crc.to_be_bytes());
         }
         let new = file.len().map_err(|e| StoreError::io("inspect", path, e))? < FILE_LEN;
         if new {
@@ -134,15 +138,15 @@ impl Checkpoint {
 
 /// Length of the file, as Java maps it.
 const FILE_LEN: u64 = 4096;
-const FIELDS_LEN: usize = 92;
+const FIELDS_LEN: usize = 100;
 /// Marks the safe point.
-const SAFE_POINT_MAGIC: &[u8; 8] = b"mq-safe1";
+const SAFE_POINT_MAGIC: &[u8; 8] = b"mq-safe2";
 const MARGIN_MS: i64 = 3000;
 
 fn safe_point_crc(bytes: &[u8; FIELDS_LEN]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes[..24]);
-    hasher.update(&bytes[64..88]);
+    hasher.update(&bytes[64..96]);
     hasher.finalize()
 }
 
@@ -155,6 +159,7 @@ fn read_safe_point(bytes: &[u8; FIELDS_LEN]) -> Option<SafePoint> {
     Some(SafePoint {
         offset: field(72)?,
         index_offset: field(80)?,
+        queues_end: field(88)?,
     })
 }
 
@@ -178,6 +183,7 @@ mod tests {
             safe_point: Some(SafePoint {
                 offset: 77,
                 index_offset: 66,
+                queues_end: 76,
             }),
         };
         checkpoint.write(&OsFileSystem, &path).unwrap();
@@ -185,7 +191,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 4096);
         assert_eq!(bytes[..8], 1_700_000_000_123_i64.to_be_bytes());
-        assert!(bytes[40..64].iter().chain(&bytes[92..]).all(|&b| b == 0));
+        assert!(bytes[40..64].iter().chain(&bytes[100..]).all(|&b| b == 0));
         assert_eq!(checkpoint.min_timestamp(), 1_699_999_997_100);
         assert_eq!(checkpoint.min_timestamp_index(), 1_600_000_000_000);
     }
@@ -197,6 +203,7 @@ mod tests {
         let safe_point = Some(SafePoint {
             offset: 77,
             index_offset: 66,
+            queues_end: 76,
         });
         let checkpoint = Checkpoint {
             logics_msg_timestamp: 9,

@@ -66,14 +66,21 @@ impl<F: FileSystem> CommitLog<F> {
     /// Finds the files in `dir`, which is created if absent. Existing files decide the file size; a
     /// last file that is too short (its creation was interrupted) is extended.
     pub(crate) fn open(fs: F, dir: &Path, config_file_size: u64) -> Result<Self, StoreError> {
-        fs.create_dir_all(dir).map_err(|e| StoreError::io("create", dir, e))?;
+        fs.create_dir_all(dir)
+            .map_err(|e| StoreError::io("create", dir, e))?;
         let mut found = Vec::new();
-        for entry in fs.list_dir(dir).map_err(|e| StoreError::io("list", dir, e))? {
+        for entry in fs
+            .list_dir(dir)
+            .map_err(|e| StoreError::io("list", dir, e))?
+        {
             let path = dir.join(&entry.name);
             let digits = entry.name.len() == 20 && entry.name.bytes().all(|b| b.is_ascii_digit());
             match entry.name.parse::<i64>() {
                 Ok(start) if digits && !entry.is_dir => {
-                    let len = fs.metadata(&path).map_err(|e| StoreError::io("inspect", &path, e))?.len;
+                    let len = fs
+                        .metadata(&path)
+                        .map_err(|e| StoreError::io("inspect", &path, e))?
+                        .len;
                     found.push((start, path, len));
                 }
                 _ => tracing::warn!("{} is no commit-log file and is ignored", path.display()),
@@ -93,7 +100,11 @@ impl<F: FileSystem> CommitLog<F> {
         }
         if file_size < 64 || file_size > i32::MAX as u64 {
             let path = found.first().map_or(dir, |(_, path, _)| path);
-            return Err(StoreError::damaged(path, 0, format!("commit-log file of {file_size} bytes")));
+            return Err(StoreError::damaged(
+                path,
+                0,
+                format!("commit-log file of {file_size} bytes"),
+            ));
         }
         let mut segments = VecDeque::with_capacity(found.len());
         let count = found.len();
@@ -104,12 +115,23 @@ impl<F: FileSystem> CommitLog<F> {
                 return Err(StoreError::damaged(&path, 0, what));
             }
             let Some(next) = start.checked_add(file_size as i64) else {
-                return Err(StoreError::damaged(&path, 0, "commit-log file starts beyond all offsets"));
+                return Err(StoreError::damaged(
+                    &path,
+                    0,
+                    "commit-log file starts beyond all offsets",
+                ));
             };
             expected = next;
-            let segment = Segment { start, path, file: OnceLock::new() };
+            let segment = Segment {
+                start,
+                path,
+                file: OnceLock::new(),
+            };
             if len < file_size && index + 1 == count {
-                tracing::warn!("extending {} from {len} to {file_size} bytes", segment.path.display());
+                tracing::warn!(
+                    "extending {} from {len} to {file_size} bytes",
+                    segment.path.display()
+                );
                 let file = segment.file(&fs)?;
                 file.set_len(file_size)
                     .and_then(|()| file.sync_all())
@@ -120,7 +142,12 @@ impl<F: FileSystem> CommitLog<F> {
             }
             segments.push_back(Arc::new(segment));
         }
-        Ok(Self { fs, dir: dir.to_owned(), file_size, segments: RwLock::new(segments) })
+        Ok(Self {
+            fs,
+            dir: dir.to_owned(),
+            file_size,
+            segments: RwLock::new(segments),
+        })
     }
 
     /// Bytes of each file.
@@ -152,7 +179,10 @@ impl<F: FileSystem> CommitLog<F> {
     pub(crate) fn segment_at(&self, offset: i64) -> Option<Arc<Segment<F>>> {
         self.with_segments(|segments| {
             let first = segments.front()?.start;
-            let index = offset.checked_sub(first).filter(|&distance| distance >= 0)? / self.file_size();
+            let index = offset
+                .checked_sub(first)
+                .filter(|&distance| distance >= 0)?
+                / self.file_size();
             segments.get(usize::try_from(index).ok()?).cloned()
         })
     }
@@ -164,7 +194,9 @@ impl<F: FileSystem> CommitLog<F> {
     /// Fills `buf` from the log at `offset`. `None` when the log has no such bytes (any more):
     /// before its first file, after its last, or across a file end.
     pub(crate) fn read(&self, offset: i64, buf: &mut [u8]) -> Result<Option<()>, StoreError> {
-        let Some(segment) = self.segment_at(offset) else { return Ok(None) };
+        let Some(segment) = self.segment_at(offset) else {
+            return Ok(None);
+        };
         let position = (offset - segment.start) as u64;
         if position + buf.len() as u64 > self.file_size {
             return Ok(None);
@@ -202,14 +234,25 @@ impl<F: FileSystem> CommitLog<F> {
         }
         let opened = OnceLock::new();
         let _ = opened.set(file);
-        Ok(Arc::new(Segment { start, path, file: opened }))
+        Ok(Arc::new(Segment {
+            start,
+            path,
+            file: opened,
+        }))
     }
 
     /// Makes a created file the newest of the log.
     pub(crate) fn push(&self, segment: Arc<Segment<F>>) {
-        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = self
+            .segments
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = segments.back() {
-            assert_eq!(last.start + self.file_size as i64, segment.start, "segments are contiguous");
+            assert_eq!(
+                last.start + self.file_size as i64,
+                segment.start,
+                "segments are contiguous"
+            );
         }
         segments.push_back(segment);
     }
@@ -225,16 +268,24 @@ impl<F: FileSystem> CommitLog<F> {
     /// Removes the oldest file, unless it is the last one. Readers that hold it may finish.
     pub(crate) fn remove_oldest(&self) -> Result<bool, StoreError> {
         let oldest = {
-            let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+            let mut segments = self
+                .segments
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             if segments.len() < 2 {
                 return Ok(false);
             }
             segments.pop_front()
         };
-        let Some(oldest) = oldest else { return Ok(false) };
+        let Some(oldest) = oldest else {
+            return Ok(false);
+        };
         if let Err(e) = self.fs.remove_file(&oldest.path) {
             let path = oldest.path.clone();
-            let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+            let mut segments = self
+                .segments
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             segments.push_front(oldest);
             return Err(StoreError::io("remove", &path, e));
         }
@@ -246,7 +297,10 @@ impl<F: FileSystem> CommitLog<F> {
     /// reads as zero afterwards. Durable when it returns. Without erasing, records that were cut
     /// once would be taken for valid later, when new ones end exactly where they begin.
     pub(crate) fn truncate(&self, end: i64) -> Result<(), StoreError> {
-        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = self
+            .segments
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut removed = false;
         while let Some(last) = segments.back() {
             let keep = last.start < end || segments.len() == 1;
@@ -271,7 +325,9 @@ impl<F: FileSystem> CommitLog<F> {
             }
         }
         if removed {
-            self.fs.sync_dir(&self.dir).map_err(|e| StoreError::io("sync", &self.dir, e))?;
+            self.fs
+                .sync_dir(&self.dir)
+                .map_err(|e| StoreError::io("sync", &self.dir, e))?;
         }
         Ok(())
     }
@@ -279,7 +335,9 @@ impl<F: FileSystem> CommitLog<F> {
     /// Whether everything from `end` to the end of its file, and any later file, is known to be
     /// unwritten, judged by the bytes directly behind the end.
     pub(crate) fn is_erased_behind(&self, end: i64) -> Result<bool, StoreError> {
-        let Some(segment) = self.segment_at(end) else { return Ok(true) };
+        let Some(segment) = self.segment_at(end) else {
+            return Ok(true);
+        };
         if self.last().is_some_and(|last| last.start > segment.start) {
             return Ok(false);
         }
@@ -312,6 +370,16 @@ pub(crate) enum WriteError {
     Failed(StoreError),
 }
 
+impl WriteError {
+    /// What a failure to make a file means: afterwards nothing of the file is left.
+    pub(crate) fn of(error: StoreError) -> Self {
+        match &error {
+            StoreError::Io { source, .. } if is_no_space(source) => Self::NoSpace(error),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
 /// Zeros to be written ahead of the records.
 static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 
@@ -321,7 +389,13 @@ impl<F: FileSystem> Tail<F> {
     /// write in many carries the zeros of all that follow.
     pub(crate) fn new(log: &CommitLog<F>, end: i64, write_ahead: bool) -> Self {
         let zero_step = if write_ahead { ZEROS.len() } else { 0 };
-        Self { segment: log.segment_at(end), end, allocated: end, zeroed: end, zero_step }
+        Self {
+            segment: log.segment_at(end),
+            end,
+            allocated: end,
+            zeroed: end,
+            zero_step,
+        }
     }
 
     /// One past the last byte written.
@@ -331,12 +405,17 @@ impl<F: FileSystem> Tail<F> {
 
     /// Bytes left in the current file; 0 when the next write needs a new one.
     pub(crate) fn room(&self, log: &CommitLog<F>) -> i64 {
-        self.segment.as_ref().map_or(0, |segment| segment.start + log.file_size() - self.end)
+        self.segment
+            .as_ref()
+            .map_or(0, |segment| segment.start + log.file_size() - self.end)
     }
 
     /// Goes on in a new file, which must start at the end.
     pub(crate) fn roll(&mut self, log: &CommitLog<F>, next: Arc<Segment<F>>) {
-        assert_eq!(next.start, self.end, "the next file starts where the log ends");
+        assert_eq!(
+            next.start, self.end,
+            "the next file starts where the log ends"
+        );
         log.push(Arc::clone(&next));
         // Reserved by its creation.
         self.allocated = self.end + log.file_size().min(ALLOCATE_STEP as i64);
@@ -346,7 +425,9 @@ impl<F: FileSystem> Tail<F> {
 
     /// Reserves space for `len` bytes at the end of the log.
     pub(crate) fn reserve(&mut self, log: &CommitLog<F>, len: usize) -> Result<(), WriteError> {
-        let Some(segment) = &self.segment else { return Ok(()) };
+        let Some(segment) = &self.segment else {
+            return Ok(());
+        };
         let file_end = segment.start + log.file_size();
         let need = self.end + len as i64;
         if need <= self.allocated {
@@ -376,11 +457,16 @@ impl<F: FileSystem> Tail<F> {
         bytes: &[u8],
         blank: Option<[u8; 8]>,
     ) -> Result<(), WriteError> {
-        let Some(segment) = &self.segment else { return Ok(()) };
+        let Some(segment) = &self.segment else {
+            return Ok(());
+        };
         let file_end = segment.start + log.file_size();
         let written = self.end + bytes.len() as i64;
         let marker: &[u8] = blank.as_ref().map_or(&[], |bytes| bytes);
-        assert!(written + marker.len() as i64 <= file_end, "a record never crosses a file end");
+        assert!(
+            written + marker.len() as i64 <= file_end,
+            "a record never crosses a file end"
+        );
         let mut zeros: &[u8] = &[];
         if self.zero_step > 0 && blank.is_none() && written > self.zeroed {
             let ahead = (file_end - written).min(self.zero_step as i64);
@@ -391,7 +477,11 @@ impl<F: FileSystem> Tail<F> {
         let result = if marker.is_empty() && zeros.is_empty() {
             file.write_all_at(bytes, position)
         } else {
-            let parts = [IoSlice::new(bytes), IoSlice::new(marker), IoSlice::new(zeros)];
+            let parts = [
+                IoSlice::new(bytes),
+                IoSlice::new(marker),
+                IoSlice::new(zeros),
+            ];
             file.write_all_vectored_at(&parts, position)
         };
         if let Err(e) = result {
@@ -399,10 +489,17 @@ impl<F: FileSystem> Tail<F> {
             let error = StoreError::io("write", &segment.path, e);
             // Only where space cannot be reserved: take back what did get through.
             let undone = full
-                && file.set_len(position).and_then(|()| file.set_len(log.file_size as u64)).is_ok();
+                && file
+                    .set_len(position)
+                    .and_then(|()| file.set_len(log.file_size as u64))
+                    .is_ok();
             self.zeroed = self.end;
             self.allocated = self.end;
-            return Err(if undone { WriteError::NoSpace(error) } else { WriteError::Failed(error) });
+            return Err(if undone {
+                WriteError::NoSpace(error)
+            } else {
+                WriteError::Failed(error)
+            });
         }
         self.zeroed = self.zeroed.max(written + zeros.len() as i64);
         self.end = if blank.is_some() { file_end } else { written };
@@ -410,8 +507,13 @@ impl<F: FileSystem> Tail<F> {
     }
 }
 
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 fn space_error(path: &Path, e: io::Error) -> WriteError {
-    let full = e.kind() == io::ErrorKind::StorageFull || e.kind() == io::ErrorKind::QuotaExceeded;
-    let error = StoreError::io("allocate", path, e);
-    if full { WriteError::NoSpace(error) } else { WriteError::Failed(error) }
+    WriteError::of(StoreError::io("allocate", path, e))
 }

@@ -244,6 +244,23 @@ impl<F: FileSystem> ConsumeQueues<F> {
         self.unwritten_bytes.load(Ordering::Relaxed) >= UNWRITTEN_BYTES_HIGH
     }
 
+    /// Where the last record ends that any queue names; 0 when none does.
+    pub(crate) fn end(&self) -> i64 {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics
+            .values()
+            .flatten()
+            .map(|queue| queue.max_phy())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether the units of one more batch can be taken into memory: not when writing them to files
+    /// has failed for long.
+    pub(crate) fn has_room(&self) -> bool {
+        self.unwritten_bytes.load(Ordering::Relaxed) < UNWRITTEN_BYTES_MAX / 2
+    }
+
     /// Adds units `from..`, at most `max_count` (and at most 16,384), to `out`; reads the disk when
     /// it has to. Nothing is added for an offset outside the queue.
     pub(crate) fn units(

@@ -90,7 +90,10 @@ fn delay_of_level(level: &str, delay_levels_ms: &[i64]) -> i64 {
     let level: i64 = level.parse().unwrap_or(0);
     let level = usize::try_from(level.min(delay_levels_ms.len() as i64)).unwrap_or(0);
     let index = level.checked_sub(1);
-    index.and_then(|index| delay_levels_ms.get(index)).copied().unwrap_or(UNKNOWN_LEVEL_MS)
+    index
+        .and_then(|index| delay_levels_ms.get(index))
+        .copied()
+        .unwrap_or(UNKNOWN_LEVEL_MS)
 }
 
 #[cfg(test)]
@@ -125,21 +128,73 @@ mod tests {
         let code = TagsRule::Code;
         for (topic, sys_flag, properties, in_queue, tags) in [
             ("T", 0, "", true, code(0)),
-            ("T", 0, "TAGS\u{1}order-created\u{2}", true, code(-392_709_271)),
-            ("T", 0, "TAGS\u{1}a\u{2}TAGS\u{1}TagA\u{2}", true, code(2_598_919)),
-            ("T", 0, "DELAY\u{1}2\u{2}TAGS\u{1}TagA\u{2}", true, code(2_598_919)),
+            (
+                "T",
+                0,
+                "TAGS\u{1}order-created\u{2}",
+                true,
+                code(-392_709_271),
+            ),
+            (
+                "T",
+                0,
+                "TAGS\u{1}a\u{2}TAGS\u{1}TagA\u{2}",
+                true,
+                code(2_598_919),
+            ),
+            (
+                "T",
+                0,
+                "DELAY\u{1}2\u{2}TAGS\u{1}TagA\u{2}",
+                true,
+                code(2_598_919),
+            ),
             ("T", 4, "", false, code(0)),
             ("T", 8, "", true, code(0)),
             ("T", 0xC, "", false, code(0)),
-            (SCHEDULE_TOPIC, 0, "DELAY\u{1}2\u{2}", true, TagsRule::DelayMs(5000)),
-            (SCHEDULE_TOPIC, 0, "DELAY\u{1}9\u{2}", true, TagsRule::DelayMs(5000)),
-            (SCHEDULE_TOPIC, 0, "DELAY\u{1}0\u{2}", true, TagsRule::DelayMs(1000)),
-            (SCHEDULE_TOPIC, 0, "DELAY\u{1}-7\u{2}", true, TagsRule::DelayMs(1000)),
-            (SCHEDULE_TOPIC, 0, "DELAY\u{1}x\u{2}", true, TagsRule::DelayMs(1000)),
+            (
+                SCHEDULE_TOPIC,
+                0,
+                "DELAY\u{1}2\u{2}",
+                true,
+                TagsRule::DelayMs(5000),
+            ),
+            (
+                SCHEDULE_TOPIC,
+                0,
+                "DELAY\u{1}9\u{2}",
+                true,
+                TagsRule::DelayMs(5000),
+            ),
+            (
+                SCHEDULE_TOPIC,
+                0,
+                "DELAY\u{1}0\u{2}",
+                true,
+                TagsRule::DelayMs(1000),
+            ),
+            (
+                SCHEDULE_TOPIC,
+                0,
+                "DELAY\u{1}-7\u{2}",
+                true,
+                TagsRule::DelayMs(1000),
+            ),
+            (
+                SCHEDULE_TOPIC,
+                0,
+                "DELAY\u{1}x\u{2}",
+                true,
+                TagsRule::DelayMs(1000),
+            ),
             (SCHEDULE_TOPIC, 0, "", true, code(0)),
         ] {
             let (derived, _) = derive_from(topic, sys_flag, properties);
-            assert_eq!(derived, Derived { in_queue, tags }, "{topic} {sys_flag} {properties:?}");
+            assert_eq!(
+                derived,
+                Derived { in_queue, tags },
+                "{topic} {sys_flag} {properties:?}"
+            );
         }
     }
 

@@ -1,21 +1,41 @@
 //! Commit log, consume queues and index in Apache RocketMQ's file format.
+//!
+//! [`Store`] is the door: open, append, read, positions, shut down. Behind it one thread writes the
+//! log (`writer`), one syncs it (`flush`), one keeps the index (`index_feed`), and one does what can
+//! wait (`upkeep`): queue files, checkpoint, retention.
 
 pub mod clock;
 pub mod fs;
+pub mod inspect;
+pub mod json_file;
+pub mod sim;
 
 mod api;
+mod append_queue;
 mod checkpoint;
+mod commit_log;
 mod config;
 mod consume_queue;
 mod consume_queues;
+mod dispatch;
 mod error;
+mod flush;
 mod index;
-pub mod inspect;
-pub mod json_file;
+mod index_feed;
+mod lock;
+mod log_scan;
+mod reading;
+mod recovery;
 mod retention;
-pub mod sim;
+mod shared;
+mod signal;
+mod store;
+mod tail;
+mod upkeep;
+mod writer;
 
 pub use api::*;
 pub use clock::Clock;
 pub use config::{FlushMode, StoreConfig};
 pub use error::StoreError;
+pub use store::Store;

@@ -35,7 +35,12 @@ impl Signal {
         state.sleeping = true;
         while !state.raised {
             match deadline {
-                None => state = self.raised.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    state = self
+                        .raised
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner)
+                }
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {

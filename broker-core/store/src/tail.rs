@@ -49,7 +49,8 @@ impl Pieces {
 
     fn settle(&mut self) {
         if !self.copied.is_empty() {
-            self.runs.push(Bytes::from(std::mem::take(&mut self.copied)));
+            self.runs
+                .push(Bytes::from(std::mem::take(&mut self.copied)));
         }
     }
 
@@ -69,7 +70,10 @@ impl HotTail {
             open: Vec::new(),
             open_start: start,
         };
-        Self { inner: Mutex::new(inner), limit }
+        Self {
+            inner: Mutex::new(inner),
+            limit,
+        }
     }
 
     /// Adds what was written to the log at `offset`. A jump (the rest of a file, given to a blank
@@ -96,7 +100,9 @@ impl HotTail {
             }
         }
         while inner.sealed_bytes > self.limit.saturating_sub(CHUNK_SIZE) {
-            let Some((_, oldest)) = inner.sealed.pop_front() else { break };
+            let Some((_, oldest)) = inner.sealed.pop_front() else {
+                break;
+            };
             inner.sealed_bytes -= oldest.len();
         }
     }
@@ -137,14 +143,19 @@ impl Inner {
     fn copy(&self, offset: i64, len: usize, pieces: &mut Pieces) -> bool {
         if offset >= self.open_start {
             let start = (offset - self.open_start) as usize;
-            let Some(piece) = start.checked_add(len).and_then(|end| self.open.get(start..end)) else {
+            let Some(piece) = start
+                .checked_add(len)
+                .and_then(|end| self.open.get(start..end))
+            else {
                 return false;
             };
             pieces.push_copy(piece);
             return true;
         }
         let index = self.sealed.partition_point(|(start, _)| *start <= offset);
-        let Some(mut index) = index.checked_sub(1) else { return false };
+        let Some(mut index) = index.checked_sub(1) else {
+            return false;
+        };
         let (chunk_start, chunk) = &self.sealed[index];
         let start = (offset - chunk_start) as usize;
         if let Some(end) = start.checked_add(len)
@@ -162,7 +173,9 @@ impl Inner {
                 None if index == self.sealed.len() => (self.open_start, &self.open),
                 None => return false,
             };
-            let Some(rest) = usize::try_from(at - chunk_start).ok().and_then(|skip| chunk.get(skip..))
+            let Some(rest) = usize::try_from(at - chunk_start)
+                .ok()
+                .and_then(|skip| chunk.get(skip..))
             else {
                 return false;
             };
@@ -197,7 +210,15 @@ mod tests {
         let tail = HotTail::new(1000, 4 * CHUNK_SIZE);
         let byte = |offset: i64| (offset % 251) as u8;
         let mut offset = 1000;
-        for len in [1, 200, CHUNK_SIZE, 3 * CHUNK_SIZE / 2, 77, CHUNK_SIZE * 2, 500] {
+        for len in [
+            1,
+            200,
+            CHUNK_SIZE,
+            3 * CHUNK_SIZE / 2,
+            77,
+            CHUNK_SIZE * 2,
+            500,
+        ] {
             let bytes: Vec<u8> = (offset..offset + len as i64).map(byte).collect();
             tail.push(offset, &bytes);
             offset += len as i64;

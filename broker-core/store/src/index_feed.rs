@@ -1,0 +1,153 @@
+//! The index and the thread `store-index` that keeps it: entries come in from the log's writer and
+//! are put in order, without keeping it waiting.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use crate::StoreError;
+use crate::fs::FileSystem;
+use crate::index::Index;
+use crate::shared::lock;
+use crate::signal::Signal;
+
+/// Entries that may wait; above it the log's writer waits. Ten seconds' worth at full speed.
+const WAITING_MAX: usize = 1_000_000;
+
+/// One key of one message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IndexEntry {
+    pub(crate) hash: i32,
+    /// Position of the message in the log.
+    pub(crate) phy: i64,
+    pub(crate) store_timestamp: i64,
+}
+
+/// The index behind its queue.
+pub(crate) struct IndexFeed<F: FileSystem> {
+    pub(crate) index: Index<F>,
+    waiting: Mutex<Waiting>,
+    /// Entries were taken, or put.
+    moved: Condvar,
+    signal: Signal,
+    /// All entries of records in front of this position of the log are in the index.
+    done_to: AtomicI64,
+    failed: AtomicBool,
+}
+
+struct Waiting {
+    entries: Vec<IndexEntry>,
+    fed_to: i64,
+    closed: bool,
+}
+
+impl<F: FileSystem> IndexFeed<F> {
+    /// Goes on with an index that covers the log up to `done_to`.
+    pub(crate) fn new(index: Index<F>, done_to: i64) -> Self {
+        Self {
+            index,
+            waiting: Mutex::new(Waiting {
+                entries: Vec::new(),
+                fed_to: done_to,
+                closed: false,
+            }),
+            moved: Condvar::new(),
+            signal: Signal::default(),
+            done_to: AtomicI64::new(done_to),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Hands over the entries of all records up to `end`; `entries` is empty afterwards.
+    pub(crate) fn feed(&self, entries: &mut Vec<IndexEntry>, end: i64) {
+        let mut waiting = lock(&self.waiting);
+        while waiting.entries.len() >= WAITING_MAX && !waiting.closed {
+            waiting = self
+                .moved
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.entries.append(entries);
+        waiting.fed_to = end;
+        drop(waiting);
+        self.signal.raise();
+    }
+
+    /// Puts entries into the index until the feed is closed and empty. The thread's body.
+    ///
+    /// After a failure entries are dropped, and `done_to` stays: the checkpoint does not move past
+    /// them, so that the next start builds them from the log.
+    pub(crate) fn run(&self) {
+        let mut entries = Vec::new();
+        loop {
+            let (fed_to, closed) = {
+                let mut waiting = lock(&self.waiting);
+                std::mem::swap(&mut waiting.entries, &mut entries);
+                (waiting.fed_to, waiting.closed)
+            };
+            self.moved.notify_all();
+            if !self.failed.load(Ordering::Relaxed) {
+                match self.put_all(&entries) {
+                    Ok(()) => self.done(fed_to),
+                    Err(e) => {
+                        self.failed.store(true, Ordering::Relaxed);
+                        self.done(self.done_to.load(Ordering::Acquire));
+                        tracing::error!(
+                            "queries by key find no new messages until the broker is restarted: {}",
+                            e.with_cause()
+                        );
+                    }
+                }
+            }
+            let idle = entries.is_empty();
+            entries.clear();
+            entries.shrink_to(64 * 1024);
+            if idle {
+                if closed {
+                    return;
+                }
+                self.signal.wait(None);
+            }
+        }
+    }
+
+    fn put_all(&self, entries: &[IndexEntry]) -> Result<(), StoreError> {
+        for entry in entries {
+            self.index
+                .put(&[entry.hash], entry.phy, entry.store_timestamp)?;
+        }
+        Ok(())
+    }
+
+    fn done(&self, to: i64) {
+        // Under the lock, so that nobody who waits misses it.
+        let _waiting = lock(&self.waiting);
+        self.done_to.store(to, Ordering::Release);
+        self.moved.notify_all();
+    }
+
+    /// Waits until everything in front of `position` is in the index, in memory at least. Returns up
+    /// to where that is so: less than `position` if the index has failed.
+    pub(crate) fn catch_up(&self, position: i64) -> i64 {
+        let mut waiting = lock(&self.waiting);
+        loop {
+            let done_to = self.done_to.load(Ordering::Acquire);
+            if done_to >= position
+                || waiting.fed_to < position
+                || self.failed.load(Ordering::Relaxed)
+            {
+                return done_to;
+            }
+            waiting = self
+                .moved
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends the thread once it has put what waits.
+    pub(crate) fn close(&self) {
+        lock(&self.waiting).closed = true;
+        self.moved.notify_all();
+        self.signal.raise();
+    }
+}

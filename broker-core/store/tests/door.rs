@@ -1,0 +1,432 @@
+//! The store through its door: what goes in comes out, also after stops of both kinds.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use remoting::protocol::message::record::{Record, RecordFields, records};
+use store::fs::OsFileSystem;
+use store::{
+    AppendError, AppendRefusal, Appended, Arrival, Boundary, Clock, Done, FlushMode, ReadFrom,
+    ReadOutcome, ReadRequest, ReadResult, ReadStatus, Store, StoreConfig, StoreError, StoreEvents,
+    Wait,
+};
+
+struct Events {
+    done: Sender<(u64, Result<Appended, AppendError>)>,
+    arrivals: Sender<Arrival>,
+}
+
+impl StoreEvents for Events {
+    type Ticket = u64;
+
+    fn completed(&mut self, done: &mut Vec<Done<u64>>) {
+        for done in done.drain(..) {
+            let _ = self.done.send((done.ticket, done.result));
+        }
+    }
+
+    fn arrived(&mut self, arrivals: &[Arrival]) {
+        for arrival in arrivals {
+            let _ = self.arrivals.send(arrival.clone());
+        }
+    }
+}
+
+struct Opened {
+    store: Store<Events>,
+    done: Receiver<(u64, Result<Appended, AppendError>)>,
+    arrivals: Receiver<Arrival>,
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn config(root: &Path, flush_mode: FlushMode) -> StoreConfig {
+    StoreConfig {
+        commit_log_file_size: 16 * 1024,
+        consume_queue_file_size: 20 * 100,
+        flush_mode,
+        max_hash_slot_num: 100,
+        max_index_num: 400,
+        ..StoreConfig::new(root)
+    }
+}
+
+fn open(config: StoreConfig) -> Opened {
+    let (done_in, done) = channel();
+    let (arrivals_in, arrivals) = channel();
+    let events = Events {
+        done: done_in,
+        arrivals: arrivals_in,
+    };
+    let store = Store::open(config, OsFileSystem, Clock::system(), events).unwrap();
+    Opened {
+        store,
+        done,
+        arrivals,
+    }
+}
+
+fn record(topic: &str, queue_id: i32, body: &[u8], properties: &str) -> Vec<u8> {
+    let host = "127.0.0.1:10911".parse().unwrap();
+    let fields = RecordFields {
+        queue_id,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: 1,
+        born_host: host,
+        store_host: host,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body,
+        topic,
+        properties: properties.as_bytes(),
+    };
+    let mut bytes = Vec::new();
+    fields.encode_into(&mut bytes).unwrap();
+    bytes
+}
+
+impl Opened {
+    fn append(&self, topic: &str, queue_id: i32, bodies: &[String], ticket: u64) {
+        let all: Vec<u8> = bodies
+            .iter()
+            .flat_map(|body| {
+                record(
+                    topic,
+                    queue_id,
+                    body.as_bytes(),
+                    &format!("KEYS\u{1}{body}\u{2}TAGS\u{1}TagA\u{2}"),
+                )
+            })
+            .collect();
+        let count = bodies.len() as u32;
+        self.store
+            .append(topic, queue_id, &all, count, Wait::Stored, ticket)
+            .unwrap();
+        self.store.kick();
+    }
+
+    /// Appends and waits for the result.
+    fn put(&self, topic: &str, queue_id: i32, bodies: &[String]) -> Appended {
+        self.append(topic, queue_id, bodies, 7);
+        let (ticket, result) = self.done.recv_timeout(LONG).unwrap();
+        assert_eq!(ticket, 7);
+        result.unwrap()
+    }
+
+    fn read(&self, topic: &str, queue_id: i32, offset: i64, from: ReadFrom) -> ReadResult {
+        let request = ReadRequest {
+            topic,
+            queue_id,
+            offset,
+            max_messages: 32,
+            max_bytes: u32::MAX,
+        };
+        match self.store.read(&request, |_| true, from) {
+            ReadOutcome::Done(result) => result,
+            ReadOutcome::Cold => panic!("{topic} {queue_id} {offset} is cold"),
+        }
+    }
+
+    /// All bodies of a queue, read from its beginning.
+    fn all(&self, topic: &str, queue_id: i32) -> Vec<String> {
+        let mut bodies = Vec::new();
+        let mut offset = 0;
+        loop {
+            let result = self.read(topic, queue_id, offset, ReadFrom::Anywhere);
+            if result.status != ReadStatus::Found {
+                let end = if bodies.is_empty() {
+                    ReadStatus::NoMatchedLogicQueue
+                } else {
+                    ReadStatus::OffsetOverflowOne
+                };
+                assert_eq!(result.status, end);
+                return bodies;
+            }
+            for run in &result.runs {
+                for record in records(run) {
+                    let record: Record<'_> = record.unwrap();
+                    assert_eq!(record.queue_offset, bodies.len() as i64);
+                    record.verify_crc().unwrap();
+                    bodies.push(String::from_utf8(record.body.to_vec()).unwrap());
+                }
+            }
+            offset = result.next_begin_offset;
+        }
+    }
+}
+
+fn bodies(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix}-{n}")).collect()
+}
+
+#[test]
+fn what_goes_in_comes_out_after_both_kinds_of_stop() {
+    for flush_mode in [FlushMode::Async, FlushMode::Sync] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut expected = Vec::new();
+        // Many files of the log and of the queue; a stop in good order every other time.
+        for round in 0..6 {
+            let opened = open(config(dir.path(), flush_mode));
+            assert_eq!(
+                opened.all("T", 1),
+                expected,
+                "round {round}, {flush_mode:?}"
+            );
+            let one_by_one = bodies(&format!("one-{round}"), 150);
+            for (ticket, body) in one_by_one.iter().enumerate() {
+                opened.append("T", 1, std::slice::from_ref(body), ticket as u64);
+            }
+            for ticket in 0..one_by_one.len() {
+                let (got, result) = opened.done.recv_timeout(LONG).unwrap();
+                assert_eq!(got, ticket as u64);
+                assert_eq!(
+                    result.unwrap().queue_offset,
+                    (expected.len() + ticket) as i64
+                );
+            }
+            expected.extend(one_by_one);
+            let batch = bodies(&format!("batch-{round}"), 20);
+            let appended = opened.put("T", 1, &batch);
+            assert_eq!(appended.queue_offset, expected.len() as i64);
+            expected.extend(batch);
+            assert_eq!(opened.all("T", 1), expected);
+
+            for max_offset in expected.len() as i64 - 169..=expected.len() as i64 {
+                let arrival = opened.arrivals.recv_timeout(LONG).unwrap();
+                assert_eq!((arrival.max_offset, &*arrival.topic), (max_offset, "T"));
+            }
+            let at = opened
+                .store
+                .message_at(appended.commit_log_offset)
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                Record::parse(&at).unwrap().queue_offset,
+                appended.queue_offset
+            );
+            assert!(
+                opened
+                    .store
+                    .message_at(appended.commit_log_offset + 1)
+                    .unwrap()
+                    .is_none()
+            );
+            if round % 2 == 0 {
+                let report = opened.store.shutdown().unwrap();
+                assert!(report.clean);
+                assert!(!dir.path().join("abort").exists());
+            } else {
+                drop(opened);
+                assert!(dir.path().join("abort").exists());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_newest_messages_come_from_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(config(dir.path(), FlushMode::Async));
+    opened.put("T", 0, &bodies("x", 10));
+    let result = opened.read("T", 0, 3, ReadFrom::MemoryOnly);
+    assert_eq!(
+        (
+            result.status,
+            result.message_count,
+            result.next_begin_offset
+        ),
+        (ReadStatus::Found, 7, 10)
+    );
+    assert_eq!((result.min_offset, result.max_offset), (0, 10));
+    opened.store.shutdown().unwrap();
+
+    let opened = open(config(dir.path(), FlushMode::Async));
+    let request = ReadRequest {
+        topic: "T",
+        queue_id: 0,
+        offset: 3,
+        max_messages: 32,
+        max_bytes: u32::MAX,
+    };
+    let cold = opened.store.read(&request, |_| true, ReadFrom::MemoryOnly);
+    assert!(matches!(cold, ReadOutcome::Cold));
+}
+
+#[test]
+fn verdicts_on_offsets_are_apaches() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(config(dir.path(), FlushMode::Async));
+    opened.put("T", 0, &bodies("x", 10));
+    for (topic, queue_id, offset, status, next) in [
+        ("unknown", 0, 5, ReadStatus::NoMatchedLogicQueue, 0),
+        ("T", 9, 5, ReadStatus::NoMatchedLogicQueue, 0),
+        ("T", 0, -1, ReadStatus::OffsetTooSmall, 0),
+        ("T", 0, 10, ReadStatus::OffsetOverflowOne, 10),
+        ("T", 0, 11, ReadStatus::OffsetOverflowBadly, 10),
+        ("T", 0, 9, ReadStatus::Found, 10),
+    ] {
+        let result = opened.read(topic, queue_id, offset, ReadFrom::Anywhere);
+        assert_eq!(
+            (result.status, result.next_begin_offset),
+            (status, next),
+            "{topic} {queue_id} {offset}"
+        );
+    }
+    let request = ReadRequest {
+        topic: "T",
+        queue_id: 0,
+        offset: 2,
+        max_messages: 32,
+        max_bytes: u32::MAX,
+    };
+    let ReadOutcome::Done(nothing) = opened.store.read(&request, |_| false, ReadFrom::Anywhere)
+    else {
+        panic!("cold");
+    };
+    assert_eq!(
+        (nothing.status, nothing.next_begin_offset),
+        (ReadStatus::NoMatchedMessage, 10)
+    );
+}
+
+#[test]
+fn queues_and_checkpoint_that_were_deleted_are_built_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(config(dir.path(), FlushMode::Async));
+    let expected = bodies("x", 300);
+    for part in expected.chunks(30) {
+        opened.put("T", 0, part);
+    }
+    opened.store.shutdown().unwrap();
+    drop(opened);
+    for what in ["consumequeue", "index", "checkpoint"] {
+        let path = dir.path().join(what);
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap();
+        } else {
+            std::fs::remove_file(path).unwrap();
+        }
+        let opened = open(config(dir.path(), FlushMode::Async));
+        assert_eq!(opened.all("T", 0), expected, "without {what}");
+        let found = opened
+            .store
+            .query_by_key("T", "x-17", 32, 0, i64::MAX)
+            .unwrap();
+        assert_eq!(found.messages.len(), 1, "without {what}");
+        opened.store.shutdown().unwrap();
+    }
+}
+
+#[test]
+fn keys_and_times_find_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(config(dir.path(), FlushMode::Sync));
+    let first = opened.put("T", 0, &bodies("x", 5));
+    assert_eq!(
+        opened
+            .store
+            .offset_by_time("T", 0, first.store_timestamp - 1, Boundary::Nearest)
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        opened
+            .store
+            .offset_by_time("T", 0, i64::MAX, Boundary::Nearest)
+            .unwrap(),
+        4
+    );
+    assert_eq!(
+        opened.store.store_time_at("T", 0, 3).unwrap(),
+        Some(first.store_timestamp)
+    );
+    assert_eq!(opened.store.store_time_at("T", 0, 5).unwrap(), None);
+    opened.store.shutdown().unwrap();
+    drop(opened);
+    let opened = open(config(dir.path(), FlushMode::Sync));
+    let found = opened
+        .store
+        .query_by_key("T", "x-3", 32, 0, i64::MAX)
+        .unwrap();
+    assert_eq!(found.messages.len(), 1);
+    assert_eq!(Record::parse(&found.messages[0]).unwrap().body, b"x-3");
+    assert!(
+        opened
+            .store
+            .query_by_key("T", "x-9", 32, 0, i64::MAX)
+            .unwrap()
+            .messages
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_deleted_topic_begins_anew_and_stays_deleted_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(config(dir.path(), FlushMode::Async));
+    opened.put("T", 0, &bodies("old", 10));
+    opened.store.delete_topic("T").unwrap();
+    assert!(opened.store.queues_of("T").is_empty());
+    let new = bodies("new", 3);
+    assert_eq!(opened.put("T", 0, &new).queue_offset, 0);
+    drop(opened);
+    let opened = open(config(dir.path(), FlushMode::Async));
+    assert_eq!(opened.all("T", 0), new);
+}
+
+#[test]
+fn one_folder_has_one_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(config(dir.path(), FlushMode::Async));
+    let events = Events {
+        done: channel().0,
+        arrivals: channel().0,
+    };
+    let second = Store::open(
+        config(dir.path(), FlushMode::Async),
+        OsFileSystem,
+        Clock::system(),
+        events,
+    );
+    assert!(matches!(second.err(), Some(StoreError::Locked { .. })));
+    first.store.shutdown().unwrap();
+    let refused = first
+        .store
+        .append("T", 0, &record("T", 0, b"x", ""), 1, Wait::Stored, 1);
+    assert!(matches!(refused, Err((1, AppendRefusal::ShuttingDown))));
+}
+
+#[test]
+fn what_is_no_record_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(config(dir.path(), FlushMode::Async));
+    let good = record("T", 0, b"x", "");
+    let mut wrong_size = good.clone();
+    wrong_size[3] ^= 1;
+    for (topic, queue_id, bytes, count) in [
+        ("T", 0, &b"garbage"[..], 1),
+        ("T", 0, &wrong_size, 1),
+        ("T", 1, &good, 1),
+        ("other", 0, &good, 1),
+        ("T", 0, &good, 2),
+        ("T", 0, &[], 0),
+    ] {
+        let refused = opened
+            .store
+            .append(topic, queue_id, bytes, count, Wait::Stored, 3);
+        assert!(
+            matches!(refused, Err((3, AppendRefusal::Invalid(_)))),
+            "{topic} {queue_id} {count}"
+        );
+    }
+    let large = record("T", 0, &vec![0; 17 * 1024], "");
+    let refused = opened.store.append("T", 0, &large, 1, Wait::Stored, 3);
+    assert!(matches!(refused, Err((3, AppendRefusal::TooLarge { .. }))));
+    let unsafe_name = record("../up", 0, b"x", "");
+    let refused = opened
+        .store
+        .append("../up", 0, &unsafe_name, 1, Wait::Stored, 3);
+    assert!(matches!(refused, Err((3, AppendRefusal::Queue(_)))));
+}
