@@ -1,0 +1,314 @@
+//! One client of a cluster: its connections, its name servers, the routes it knows.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use remoting::protocol::body::topic::TopicRouteData;
+use remoting::protocol::codes::{RequestCode, ResponseCode};
+use remoting::protocol::command::RemotingCommand;
+use remoting::protocol::fastjson;
+use remoting::protocol::headers::namesrv::RouteInfoRequestHeader;
+use remoting::transport::connection::{CallError, Limits};
+use remoting::transport::rpc::{NoService, RpcClient};
+
+use crate::error::ClientError;
+use crate::name_server::NameServers;
+use crate::route::{RouteCache, TopicRoute};
+
+/// What a client needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Addresses `host:port`; one text may hold several, separated by `;` or `,`.
+    pub name_servers: Vec<String>,
+    /// How long one answer may take.
+    pub timeout: Duration,
+    /// Second half of the client id. `None`: one that no other client on this host has.
+    pub instance_name: Option<String>,
+    /// Send to the brokers' other port (their port less two), which no consumer can keep busy.
+    pub vip_channel: bool,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            name_servers: Vec::new(),
+            timeout: Duration::from_secs(3),
+            instance_name: None,
+            vip_channel: false,
+        }
+    }
+}
+
+/// A client of a cluster. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: String,
+    timeout: Duration,
+    vip_channel: bool,
+    name_servers: NameServers,
+    routes: RouteCache,
+    rpc: RpcClient<NoService>,
+}
+
+impl Client {
+    /// A client that is not connected yet: connections are made when they are first needed.
+    ///
+    /// # Errors
+    /// [`ClientError::Invalid`] if a name server's address is none.
+    pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
+        let name_servers = NameServers::parse(&options.name_servers)?;
+        let address = local_address(&name_servers);
+        let instance_name = options.instance_name.unwrap_or_else(unique_instance_name);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                id: format!("{address}@{instance_name}"),
+                timeout: options.timeout,
+                vip_channel: options.vip_channel,
+                name_servers,
+                routes: RouteCache::default(),
+                rpc: RpcClient::new(Arc::new(NoService), Limits::default()),
+            }),
+        })
+    }
+
+    /// `ip@instance`, by which brokers tell clients apart.
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    pub fn name_servers(&self) -> &NameServers {
+        &self.inner.name_servers
+    }
+
+    /// How long one answer may take.
+    pub fn timeout(&self) -> Duration {
+        self.inner.timeout
+    }
+
+    /// The address by which a broker is sent to: itself, or its other port, as the options say.
+    pub fn broker_address(&self, address: &str) -> String {
+        let vip = || {
+            let (host, port) = address.rsplit_once(':')?;
+            let port = port.parse::<u16>().ok()?.checked_sub(2)?;
+            Some(format!("{host}:{port}"))
+        };
+        self.inner
+            .vip_channel
+            .then(vip)
+            .flatten()
+            .unwrap_or_else(|| address.to_owned())
+    }
+
+    /// Sends a request to `address` and waits for its answer, whatever its code.
+    ///
+    /// # Errors
+    /// [`ClientError::Transport`].
+    pub async fn call(
+        &self,
+        address: &str,
+        request: RemotingCommand,
+    ) -> Result<RemotingCommand, ClientError> {
+        self.call_within(address, request, self.inner.timeout).await
+    }
+
+    /// [`call`](Self::call) with a time limit of its own.
+    ///
+    /// # Errors
+    /// [`ClientError::Transport`].
+    pub async fn call_within(
+        &self,
+        address: &str,
+        request: RemotingCommand,
+        timeout: Duration,
+    ) -> Result<RemotingCommand, ClientError> {
+        Ok(self.inner.rpc.call(address, request, timeout).await?)
+    }
+
+    /// Sends a request to `address` and waits for a successful answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for any code but `SUCCESS`; [`ClientError::Transport`].
+    pub async fn call_ok(
+        &self,
+        address: &str,
+        request: RemotingCommand,
+    ) -> Result<RemotingCommand, ClientError> {
+        let answer = self.call(address, request).await?;
+        accepted(address, answer)
+    }
+
+    /// Asks one name server, the next if it does not answer. The answer may have any code.
+    ///
+    /// # Errors
+    /// [`ClientError::NoNameServer`] if none answered.
+    pub async fn call_name_server(
+        &self,
+        request: RemotingCommand,
+    ) -> Result<RemotingCommand, ClientError> {
+        let (_, answer) = self.ask_name_server(request).await?;
+        Ok(answer)
+    }
+
+    async fn ask_name_server(
+        &self,
+        request: RemotingCommand,
+    ) -> Result<(&str, RemotingCommand), ClientError> {
+        let Inner {
+            name_servers,
+            rpc,
+            timeout,
+            ..
+        } = &*self.inner;
+        let mut attempts = Vec::new();
+        for (index, address) in name_servers.in_order() {
+            match rpc.call(address, request.clone(), *timeout).await {
+                Ok(answer) => {
+                    name_servers.stay_with(index);
+                    return Ok((address, answer));
+                }
+                Err(error) => attempts.push(error),
+            }
+        }
+        Err(ClientError::NoNameServer { attempts })
+    }
+
+    /// Sends a request that has no answer, once what was sent to `address` before has left.
+    ///
+    /// # Errors
+    /// [`ClientError::Transport`].
+    pub async fn send_oneway(
+        &self,
+        address: &str,
+        request: RemotingCommand,
+    ) -> Result<(), ClientError> {
+        let connection = self.inner.rpc.connection(address).await?;
+        let started = Instant::now();
+        let mut turns = 0;
+        // Nothing else holds back a sender that is faster than the network.
+        while !connection.is_drained() && !connection.is_closed() {
+            if started.elapsed() > self.inner.timeout {
+                return Err(CallError::Busy {
+                    address: address.to_owned(),
+                }
+                .into());
+            }
+            if turns < 64 {
+                turns += 1;
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        connection.send_oneway(request);
+        Ok(())
+    }
+
+    /// Where a topic is. Kept for [`ROUTE_LIFETIME`](crate::route::ROUTE_LIFETIME); used on while
+    /// no name server answers.
+    ///
+    /// # Errors
+    /// [`ClientError::NoRoute`] if the topic is nowhere; [`ClientError::NoNameServer`].
+    pub async fn route(&self, topic: &str) -> Result<Arc<TopicRoute>, ClientError> {
+        let routes = &self.inner.routes;
+        if let Some(route) = routes.fresh(topic) {
+            return Ok(route);
+        }
+        let _asking = routes.asking.lock().await;
+        if let Some(route) = routes.fresh(topic) {
+            return Ok(route);
+        }
+        match self.fetch_route(topic).await {
+            Ok(route) => {
+                let route = Arc::new(route);
+                routes.put(route.clone());
+                Ok(route)
+            }
+            Err(error @ ClientError::NoRoute { .. }) => {
+                routes.remove(topic);
+                Err(error)
+            }
+            Err(error) => routes.prolong(topic).ok_or(error),
+        }
+    }
+
+    async fn fetch_route(&self, topic: &str) -> Result<TopicRoute, ClientError> {
+        let header = RouteInfoRequestHeader {
+            topic: topic.to_owned(),
+            accept_standard_json_only: Some(true),
+        };
+        let request =
+            RemotingCommand::request(RequestCode::GET_ROUTEINFO_BY_TOPIC).with_header(&header)?;
+        let (address, answer) = self.ask_name_server(request).await?;
+        if answer.response_code() == ResponseCode::TOPIC_NOT_EXIST {
+            return Err(ClientError::NoRoute {
+                topic: topic.to_owned(),
+                reason: format!("{address} does not know the topic"),
+            });
+        }
+        let answer = accepted(address, answer)?;
+        let data: TopicRouteData = fastjson::from_slice(&answer.body)
+            .map_err(|error| ClientError::protocol(address, error))?;
+        Ok(TopicRoute::new(topic, data))
+    }
+
+    /// Asks for a topic's route again before it is next used: something went wrong by it.
+    pub fn doubt_route(&self, topic: &str) {
+        self.inner.routes.doubt(topic);
+    }
+
+    /// Closes all connections. The client can be used again.
+    pub async fn close(&self) {
+        self.inner.rpc.close().await;
+    }
+}
+
+/// Turns an answer with another code than `SUCCESS` into an error.
+pub(crate) fn accepted(
+    address: &str,
+    answer: RemotingCommand,
+) -> Result<RemotingCommand, ClientError> {
+    if answer.response_code() == ResponseCode::SUCCESS {
+        return Ok(answer);
+    }
+    Err(ClientError::Refused {
+        address: address.to_owned(),
+        code: answer.response_code(),
+        remark: answer.remark.unwrap_or_default(),
+    })
+}
+
+/// Our address on the way to the first name server, as brokers would see it.
+fn local_address(name_servers: &NameServers) -> IpAddr {
+    // Connecting a datagram socket sends nothing: it only makes the system choose the address.
+    let towards = |target: SocketAddr| -> Option<IpAddr> {
+        let any: SocketAddr = if target.is_ipv6() {
+            "[::]:0".parse().ok()?
+        } else {
+            "0.0.0.0:0".parse().ok()?
+        };
+        let socket = UdpSocket::bind(any).ok()?;
+        socket.connect(target).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    name_servers
+        .all()
+        .iter()
+        .filter_map(|address| address.parse().ok())
+        .find_map(towards)
+        .or_else(|| towards(SocketAddr::from(([192, 0, 2, 1], 9))))
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// As Apache's clients since 4.9: process id and nanoseconds.
+fn unique_instance_name() -> String {
+    let nanos = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    format!("{}#{nanos}", std::process::id())
+}
