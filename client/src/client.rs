@@ -15,6 +15,7 @@ use remoting::transport::rpc::{NoService, RpcClient};
 use crate::error::ClientError;
 use crate::name_server::NameServers;
 use crate::route::{RouteCache, TopicRoute};
+use crate::unique_key::KeySource;
 
 /// What a client needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -53,6 +54,7 @@ struct Inner {
     vip_channel: bool,
     name_servers: NameServers,
     routes: RouteCache,
+    keys: KeySource,
     rpc: RpcClient<NoService>,
 }
 
@@ -72,6 +74,7 @@ impl Client {
                 vip_channel: options.vip_channel,
                 name_servers,
                 routes: RouteCache::default(),
+                keys: KeySource::new(address),
                 rpc: RpcClient::new(Arc::new(NoService), Limits::default()),
             }),
         })
@@ -89,6 +92,11 @@ impl Client {
     /// How long one answer may take.
     pub fn timeout(&self) -> Duration {
         self.inner.timeout
+    }
+
+    /// A key for a message that is about to be sent.
+    pub(crate) fn unique_key(&self) -> String {
+        self.inner.keys.next()
     }
 
     /// The address by which a broker is sent to: itself, or its other port, as the options say.

@@ -2,9 +2,16 @@
 
 mod client;
 mod error;
+mod expression;
+mod heartbeat;
+pub mod message;
 pub mod name_server;
 pub mod names;
+pub mod producer;
+pub mod pull;
 pub mod route;
+mod unique_key;
 
 pub use client::{Client, ClientOptions};
 pub use error::ClientError;
+pub use expression::Expression;
