@@ -10,9 +10,10 @@ use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::fastjson;
 use remoting::protocol::headers::namesrv::RouteInfoRequestHeader;
 use remoting::transport::connection::{CallError, Limits};
-use remoting::transport::rpc::{NoService, RpcClient};
+use remoting::transport::rpc::RpcClient;
 
 use crate::error::ClientError;
+use crate::incoming::Incoming;
 use crate::name_server::NameServers;
 use crate::route::{RouteCache, TopicRoute};
 use crate::unique_key::KeySource;
@@ -55,7 +56,8 @@ struct Inner {
     name_servers: NameServers,
     routes: RouteCache,
     keys: KeySource,
-    rpc: RpcClient<NoService>,
+    incoming: Arc<Incoming>,
+    rpc: RpcClient<Incoming>,
 }
 
 impl Client {
@@ -66,6 +68,7 @@ impl Client {
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
         let name_servers = NameServers::parse(&options.name_servers)?;
         let address = local_address(&name_servers);
+        let incoming = Arc::new(Incoming::default());
         let instance_name = options.instance_name.unwrap_or_else(unique_instance_name);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -75,7 +78,8 @@ impl Client {
                 name_servers,
                 routes: RouteCache::default(),
                 keys: KeySource::new(address),
-                rpc: RpcClient::new(Arc::new(NoService), Limits::default()),
+                rpc: RpcClient::new(incoming.clone(), Limits::default()),
+                incoming,
             }),
         })
     }
@@ -92,6 +96,11 @@ impl Client {
     /// How long one answer may take.
     pub fn timeout(&self) -> Duration {
         self.inner.timeout
+    }
+
+    /// Who answers what brokers ask.
+    pub(crate) fn incoming(&self) -> &Incoming {
+        &self.inner.incoming
     }
 
     /// A key for a message that is about to be sent.

@@ -1,9 +1,11 @@
 //! Producer, consumer and admin client for RocketMQ clusters.
 
 mod client;
+pub mod consumer;
 mod error;
 mod expression;
 mod heartbeat;
+mod incoming;
 pub mod message;
 pub mod name_server;
 pub mod names;
@@ -15,3 +17,6 @@ mod unique_key;
 pub use client::{Client, ClientOptions};
 pub use error::ClientError;
 pub use expression::Expression;
+
+#[cfg(test)]
+mod tests;
