@@ -79,6 +79,10 @@ impl Expression {
         &self.text
     }
 
+    pub(crate) fn is_tags(&self) -> bool {
+        matches!(self.kind, Kind::Tags(_))
+    }
+
     /// `TAG` or `SQL92`.
     pub fn type_name(&self) -> &'static str {
         match self.kind {

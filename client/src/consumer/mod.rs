@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use remoting::protocol::body::client::{ConsumerIdList, HeartbeatData};
+use remoting::protocol::body::client::{CheckClientConfigBody, ConsumerIdList, HeartbeatData};
 use remoting::protocol::body::queue_map::MessageQueue;
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::RemotingCommand;
@@ -112,7 +112,8 @@ impl Consumer {
     ///
     /// # Errors
     /// [`ClientError::Invalid`] for a name that is not allowed or a group that this client is a
-    /// member of already; [`ClientError::NoRoute`] if the topic does not exist; any other if no
+    /// member of already; [`ClientError::NoRoute`] if the topic does not exist;
+    /// [`ClientError::Refused`] if the broker cannot filter by the expression; any other if no
     /// broker of the topic can be told of the member.
     pub async fn start(client: Client, options: ConsumerOptions) -> Result<Self, ClientError> {
         check_group(&options.group)?;
@@ -206,11 +207,35 @@ struct Member {
 impl Member {
     /// Tells the brokers of the member, of which one must listen.
     async fn join(&mut self) -> Result<(), ClientError> {
+        self.check_expressions().await?;
         let error = self.tell(&self.brokers().await).await;
         match error {
             Some(error) if self.told.is_empty() => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Lets a broker refuse what it cannot filter by. Every broker can by tags.
+    async fn check_expressions(&self) -> Result<(), ClientError> {
+        for subscription in &self.group.subscriptions {
+            if subscription.expression.is_tags() {
+                continue;
+            }
+            let route = self.client.route(&subscription.data.topic).await?;
+            let brokers = &route.data.broker_datas;
+            let Some(address) = brokers.iter().find_map(|b| b.broker_addrs.values().next()) else {
+                continue;
+            };
+            let body = CheckClientConfigBody {
+                client_id: self.client.id().to_owned(),
+                group: self.group.name.clone(),
+                subscription_data: subscription.data.clone(),
+            };
+            let request = RemotingCommand::request(RequestCode::CHECK_CLIENT_CONFIG)
+                .with_body(fastjson::to_vec_standard(&body)?);
+            self.client.call_ok(address, request).await?;
+        }
+        Ok(())
     }
 
     async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
