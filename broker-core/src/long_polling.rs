@@ -41,8 +41,8 @@ pub struct LongPolling {
 }
 
 impl LongPolling {
-    pub fn len(&self) -> usize {
-        self.by_deadline.len()
+    pub fn is_empty(&self) -> bool {
+        self.by_deadline.is_empty()
     }
 
     /// Holds a pull; gives it back when too many are held already.
@@ -67,6 +67,11 @@ impl LongPolling {
         self.take(&(topic.clone(), queue_id), |pull| {
             max_offset > pull.queue_offset && pull.filter.matches(tags_code)
         })
+    }
+
+    /// The pulls of a queue that wait for an offset it has filled already, whatever they select.
+    pub fn behind(&mut self, topic: &Arc<str>, queue_id: i32, max_offset: i64) -> Vec<HeldPull> {
+        self.take(&(topic.clone(), queue_id), |pull| max_offset > pull.queue_offset)
     }
 
     /// The pulls whose deadline has passed.

@@ -29,7 +29,7 @@ fn group_of(
     request: &Request<'_>,
     name: &str,
 ) -> Result<Option<Arc<SubscriptionGroupConfig>>, Refusal> {
-    if let Some(group) = broker.groups.lookup(name) {
+    if let Some(group) = broker.groups.find(name) {
         return Ok(Some(group));
     }
     if !request.may_block() {

@@ -7,7 +7,7 @@ use remoting::protocol::headers::offset::{
 };
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
-use store::Boundary;
+use store::{Boundary, StoreError};
 
 use crate::broker::Broker;
 
@@ -20,9 +20,11 @@ pub(crate) fn query_consumer_offset(broker: &Broker, request: &Request<'_>) -> R
     let offset = match broker.offsets.query(&header.consumer_group, topic, queue_id) {
         Some(offset) => Some(offset),
         None if header.set_zero_if_not_found == Some(false) => None,
+        None if !request.may_block() => return Ok(Reply::MoveTo(Lane::Read)),
         None => {
             let from_start = broker.store.min_offset(topic, queue_id).unwrap_or(0) <= 0;
-            (from_start && !broker.store.is_on_disk(topic, queue_id, 0)).then_some(0)
+            let recent = from_start && !broker.store.is_on_disk(topic, queue_id, 0).map_err(unreadable)?;
+            recent.then_some(0)
         }
     };
     match offset {
@@ -56,22 +58,26 @@ pub(crate) fn min_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply
 /// `SEARCH_OFFSET_BY_TIMESTAMP` (29). Clients before 5.1 name no boundary and get 4.9's answer.
 pub(crate) fn search_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: SearchOffsetRequestHeader = request.header()?;
-    if !request.may_block() {
-        return Ok(Reply::MoveTo(Lane::Read));
-    }
     let boundary = match header.boundary_type.as_deref() {
         Some(name) if name.eq_ignore_ascii_case("LOWER") => Boundary::Lower,
         Some(name) if name.eq_ignore_ascii_case("UPPER") => Boundary::Upper,
         _ => Boundary::Nearest,
     };
-    offset_answer(broker.store.offset_by_time(&header.topic, header.queue_id, header.timestamp, boundary))
+    let store = &broker.store;
+    let found = store.offset_by_time(&header.topic, header.queue_id, header.timestamp, boundary);
+    offset_answer(found.map_err(unreadable)?)
 }
 
 /// `GET_EARLIEST_MSG_STORETIME` (32).
 pub(crate) fn earliest_store_time(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: QueueRequestHeader = request.header()?;
-    let timestamp = broker.store.earliest_store_time(&header.topic, header.queue_id).unwrap_or(-1);
+    let found = broker.store.earliest_store_time(&header.topic, header.queue_id);
+    let timestamp = found.map_err(unreadable)?.unwrap_or(-1);
     Ok(Answer::ok().header(&EarliestStoreTimeResponseHeader { timestamp })?.into())
+}
+
+fn unreadable(error: StoreError) -> Refusal {
+    Refusal::system(error.to_string())
 }
 
 fn offset_answer(offset: i64) -> Result<Reply, Refusal> {

@@ -13,7 +13,7 @@ use remoting::transport::connection::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::{ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus};
 
-use super::FAQ;
+use super::{FAQ, topic_not_exist};
 use crate::broker::Broker;
 use crate::clients::Subscription;
 use crate::filter::TagFilter;
@@ -22,35 +22,33 @@ use crate::long_polling::HeldPull;
 /// A pull is held no longer than this, whatever it asks for.
 const MAX_SUSPEND_MS: i64 = 120_000;
 
-pub fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: PullMessageRequestHeader<'_> = request.header()?;
     let Some(group) = super::group_of(broker, request, &header.consumer_group)? else {
         return Ok(Reply::MoveTo(Lane::Admin));
     };
-    if broker.config.broker_permission & PERM_READ == 0 {
-        return Err(forbidden(format!("the broker[{}] pulling message is forbidden", broker.config.broker_ip1)));
+    let config = broker.config.current();
+    if !config.is_readable() {
+        return Err(forbidden(format!("the broker[{}] pulling message is forbidden", config.broker_ip1)));
     }
     if !group.consume_enable {
         return Err(forbidden(format!("subscription group no permission, {}", header.consumer_group)));
     }
     let topic = &*header.topic;
-    let Some(config) = broker.topics.lookup(topic) else {
-        let remark = format!("topic[{topic}] not exist, apply first please!{NO_TOPIC_HELP}");
-        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
-    };
-    if config.perm & PERM_READ == 0 {
+    let topic_config = broker.topics.find(topic).ok_or_else(|| topic_not_exist(topic))?;
+    if topic_config.perm & PERM_READ == 0 {
         return Err(forbidden(format!("the topic[{topic}] pulling message is forbidden")));
     }
-    if header.queue_id < 0 || header.queue_id >= config.read_queue_nums {
+    if header.queue_id < 0 || header.queue_id >= topic_config.read_queue_nums {
         return Err(Refusal::system(format!(
             "queueId[{}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{}] consumer:[{}]",
-            header.queue_id, config.read_queue_nums, request.connection.remote
+            header.queue_id, topic_config.read_queue_nums, request.connection.remote
         )));
     }
     let filter = filter_of(broker, &header, group.consume_broadcast_enable)?;
     let suspends = header.sys_flag & PULL_FLAG_SUSPEND != 0;
     // Only the first pass comes with a request; it commits even when it moves to another lane first.
-    if suspends_or_commits(&header) && header.commit_offset >= 0 && request.lane == Lane::Direct {
+    if header.sys_flag & PULL_FLAG_COMMIT_OFFSET != 0 && header.commit_offset >= 0 && request.lane == Lane::Direct {
         broker.offsets.commit(&header.consumer_group, topic, header.queue_id, header.commit_offset);
     }
 
@@ -68,10 +66,10 @@ pub fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Ref
     };
     let code = response_code(&result, header.queue_offset);
     if code == ResponseCode::PULL_NOT_FOUND && suspends {
-        let timeout_ms = if broker.config.long_polling_enable {
-            header.suspend_timeout_millis.clamp(0, MAX_SUSPEND_MS)
+        let timeout_ms = if config.long_polling_enable {
+            header.suspend_timeout_millis.clamp(0, MAX_SUSPEND_MS).unsigned_abs()
         } else {
-            broker.config.short_polling_time_ms
+            config.short_polling_time_mills
         };
         let held = HeldPull {
             reply: request.reply_handle(),
@@ -82,20 +80,12 @@ pub fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Ref
             max_messages: header.max_msg_nums,
             max_bytes: header.max_msg_bytes.unwrap_or(i32::MAX),
             filter,
-            deadline: Instant::now() + Duration::from_millis(timeout_ms.unsigned_abs()),
+            deadline: Instant::now() + Duration::from_millis(timeout_ms),
         };
         hold(broker, held);
         return Ok(Reply::Parked);
     }
-    Ok(answer(broker, &group_name(&header), code, result)?.into())
-}
-
-fn suspends_or_commits(header: &PullMessageRequestHeader<'_>) -> bool {
-    header.sys_flag & PULL_FLAG_COMMIT_OFFSET != 0
-}
-
-fn group_name<'a>(header: &'a PullMessageRequestHeader<'_>) -> &'a str {
-    &header.consumer_group
+    Ok(answer(broker, &header.consumer_group, topic, code, result)?.into())
 }
 
 fn forbidden(remark: String) -> Refusal {
@@ -189,8 +179,8 @@ fn status_name(status: ReadStatus) -> &'static str {
     }
 }
 
-fn answer(broker: &Broker, group: &str, code: ResponseCode, result: ReadResult) -> Result<Answer, Refusal> {
-    broker.stats.pulled(group, result.message_count);
+fn answer(broker: &Broker, group: &str, topic: &str, code: ResponseCode, result: ReadResult) -> Result<Answer, Refusal> {
+    broker.stats.pulled(group, topic, result.message_count, result.size);
     let mut answer = Answer::with_code(code, status_name(result.status)).header(&PullMessageResponseHeader {
         suggest_which_broker_id: 0,
         next_begin_offset: result.next_begin_offset,
@@ -207,15 +197,16 @@ fn hold(broker: &Broker, pull: HeldPull) {
     let (topic, queue_id, offset) = (pull.topic.clone(), pull.queue_id, pull.queue_offset);
     let refused = broker.long_polling().hold(pull).err();
     let mut awake: Vec<HeldPull> = refused.into_iter().collect();
-    if broker.store.max_offset(&topic, queue_id) > offset {
-        awake.extend(broker.long_polling().of_queue_before(&topic, queue_id, offset));
+    let max_offset = broker.store.max_offset(&topic, queue_id);
+    if max_offset > offset {
+        awake.extend(broker.long_polling().behind(&topic, queue_id, max_offset));
     }
     broker.resume(awake);
 }
 
 /// Runs a pull that has waited, without letting it wait again. `Err`: it must be run where
 /// reading from disk is allowed.
-pub fn resume(broker: &Broker, pull: HeldPull, from: ReadFrom) -> Result<(), HeldPull> {
+pub(crate) fn resume(broker: &Broker, pull: HeldPull, from: ReadFrom) -> Result<(), HeldPull> {
     let read = Read {
         topic: &pull.topic,
         queue_id: pull.queue_id,
@@ -228,8 +219,13 @@ pub fn resume(broker: &Broker, pull: HeldPull, from: ReadFrom) -> Result<(), Hel
         return Err(pull);
     };
     let code = response_code(&result, pull.queue_offset);
-    let answer = answer(broker, &pull.group, code, result)
+    let answer = answer(broker, &pull.group, &pull.topic, code, result)
         .unwrap_or_else(|refusal| Answer::with_code(refusal.code, refusal.remark));
     pull.reply.send(&answer);
     Ok(())
+}
+
+/// The answer to a pull whose time is over.
+pub(crate) fn not_found_yet() -> Answer {
+    Answer::with_code(ResponseCode::PULL_NOT_FOUND, status_name(ReadStatus::OffsetOverflowOne))
 }

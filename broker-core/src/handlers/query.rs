@@ -19,7 +19,7 @@ pub(crate) fn query_message(broker: &Broker, request: &Request<'_>) -> Result<Re
         config.default_query_max_num
     } else {
         u32::try_from(header.max_num).unwrap_or(0).min(config.max_msgs_num_batch)
-    };
+    } as usize;
     let found = broker
         .store
         .query_by_key(&header.topic, &header.key, wanted, header.begin_timestamp, header.end_timestamp)

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use remoting::protocol::body::topic::{PERM_WRITE, TopicConfig};
@@ -18,9 +19,9 @@ use remoting::transport::connection::{Answer, ReplyHandle};
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::{AppendError, AppendRefusal, Appended, PutStatus, Wait};
 
-use super::NO_TOPIC_HELP;
+use super::topic_not_exist;
 use crate::broker::Broker;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, BrokerRole};
 
 /// A larger encoding buffer is not kept.
 const KEPT_SCRATCH_BYTES: usize = 256 * 1024;
@@ -38,7 +39,7 @@ struct Scratch {
 
 /// What is needed to answer a send once it is stored.
 #[derive(Debug)]
-pub struct SendTicket {
+pub(crate) struct SendTicket {
     reply: ReplyHandle,
     queue_id: i32,
     /// Length of each record of a batch, which gives the ids of its messages. Empty for a single message.
@@ -47,17 +48,17 @@ pub struct SendTicket {
     stored: ResponseCode,
 }
 
-pub fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: SendMessageRequestHeader<'_> = match request.command.request_code() {
         RequestCode::SEND_MESSAGE => request.header()?,
         _ => request.command.ext.decode_short(SEND_MESSAGE_V2_NAMES)?,
     };
-    let config = &broker.config;
+    let config = broker.config.current();
     if broker.clock.now_ms() < config.start_accept_send_request_time_stamp {
         let until = config.start_accept_send_request_time_stamp;
         return Err(Refusal::system(format!("broker unable to service, until {until}")));
     }
-    let Some(topic) = topic_of(broker, request, &header)? else {
+    let Some(topic) = topic_of(broker, &config, request, &header)? else {
         return Ok(Reply::MoveTo(Lane::Admin));
     };
     let queue_id = queue_of(broker, request, &header, &topic)?;
@@ -68,7 +69,8 @@ pub fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Ref
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.records.clear();
         let encoder = Encoder {
-            config,
+            config: &config,
+            store_host: broker.store_host,
             request,
             header: &header,
             queue_id,
@@ -84,7 +86,7 @@ pub fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Ref
             reply: request.reply_handle(),
             queue_id,
             record_bytes,
-            stored: if waits { config.stored_code() } else { ResponseCode::SUCCESS },
+            stored: if waits { stored_code(&config) } else { ResponseCode::SUCCESS },
         };
         let wait = if waits { Wait::Stored } else { Wait::Written };
         let appended = broker.store.append(&header.topic, queue_id, &scratch.records, count, wait, ticket);
@@ -93,7 +95,7 @@ pub fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Ref
         }
         match appended {
             Ok(()) => Ok(Reply::Parked),
-            Err((_, refusal)) => Err(refused(config, &refusal)),
+            Err((_, refusal)) => Err(refused(&config, &refusal)),
         }
     })
 }
@@ -101,6 +103,7 @@ pub fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Ref
 /// The topic of a send, created if need be and allowed. `None`: creating it would block here.
 fn topic_of(
     broker: &Broker,
+    config: &BrokerConfig,
     request: &Request<'_>,
     header: &SendMessageRequestHeader<'_>,
 ) -> Result<Option<Arc<TopicConfig>>, Refusal> {
@@ -109,18 +112,12 @@ fn topic_of(
         let remark = format!("Sending message to topic[{name}] is forbidden.");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
-    let topic = match broker.topics.lookup(name) {
+    let topic = match broker.topics.find(name) {
         Some(topic) => topic,
         None if !request.may_block() => return Ok(None),
-        None => match broker.create_topic_for_send(header)? {
-            Some(topic) => topic,
-            None => {
-                let remark = format!("topic[{name}] not exist, apply first please!{NO_TOPIC_HELP}");
-                return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
-            }
-        },
+        None => broker.create_topic_on_send(header)?.ok_or_else(|| topic_not_exist(name))?,
     };
-    if topic.perm & broker.config.broker_permission & PERM_WRITE == 0 {
+    if topic.perm & PERM_WRITE == 0 || !config.is_writable() {
         let remark = format!("the topic[{name}] sending message is forbidden");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
@@ -135,7 +132,7 @@ fn queue_of(
     topic: &TopicConfig,
 ) -> Result<i32, Refusal> {
     if header.queue_id < 0 {
-        return Ok(broker.next_queue(topic.write_queue_nums));
+        return Ok(broker.choose_queue(topic.write_queue_nums));
     }
     if header.queue_id >= topic.write_queue_nums.max(topic.read_queue_nums) {
         return Err(Refusal::system(format!(
@@ -163,6 +160,7 @@ fn refuse_unsupported(given: &[u8]) -> Result<(), Refusal> {
 
 struct Encoder<'a> {
     config: &'a BrokerConfig,
+    store_host: SocketAddr,
     request: &'a Request<'a>,
     header: &'a SendMessageRequestHeader<'a>,
     queue_id: i32,
@@ -181,7 +179,7 @@ impl Encoder<'_> {
     /// The messages of a batch, each with the properties of the batch behind its own.
     fn batch(&self, given: &[u8], scratch: &mut Scratch) -> Result<Box<[u32]>, Refusal> {
         let body = self.request.body();
-        if body.len() > self.config.max_message_size {
+        if body.len() > self.config.max_message_size as usize {
             return Err(illegal(self.config));
         }
         let mut lengths = Vec::new();
@@ -202,7 +200,7 @@ impl Encoder<'_> {
     }
 
     fn record(&self, flag: i32, body: &[u8], scratch: &mut Scratch) -> Result<u32, Refusal> {
-        if body.len() > self.config.max_message_size {
+        if body.len() > self.config.max_message_size as usize {
             return Err(illegal(self.config));
         }
         let record = RecordFields {
@@ -211,7 +209,7 @@ impl Encoder<'_> {
             sys_flag: self.header.sys_flag,
             born_timestamp: self.header.born_timestamp,
             born_host: self.request.connection.remote,
-            store_host: self.config.store_host,
+            store_host: self.store_host,
             reconsume_times: self.header.reconsume_times.unwrap_or(0),
             prepared_transaction_offset: 0,
             body,
@@ -220,6 +218,14 @@ impl Encoder<'_> {
         };
         let length = record.encode_into(&mut scratch.records).map_err(|_| illegal(self.config))?;
         Ok(u32::try_from(length).unwrap_or(u32::MAX))
+    }
+}
+
+/// `SUCCESS`, or what is missing for it: a synchronous master has no slave here.
+fn stored_code(config: &BrokerConfig) -> ResponseCode {
+    match config.broker_role {
+        BrokerRole::SyncMaster => ResponseCode::SLAVE_NOT_AVAILABLE,
+        _ => ResponseCode::SUCCESS,
     }
 }
 
@@ -252,9 +258,9 @@ fn not_available(reason: &dyn std::fmt::Display) -> Refusal {
 }
 
 /// Appends the answer to a send to its connection, which is not woken yet.
-pub fn answer(config: &BrokerConfig, ticket: &SendTicket, result: &Result<Appended, AppendError>) {
+pub(crate) fn answer(config: &BrokerConfig, store_host: SocketAddr, ticket: &SendTicket, result: &Result<Appended, AppendError>) {
     match result {
-        Ok(appended) => ticket.reply.push(&stored(config, ticket, appended)),
+        Ok(appended) => ticket.reply.push(&stored(config, store_host, ticket, appended)),
         Err(error) => {
             let refusal = match error {
                 AppendError::ReadOnly(_) | AppendError::DiskFull | AppendError::ShuttingDown => not_available(error),
@@ -265,11 +271,11 @@ pub fn answer(config: &BrokerConfig, ticket: &SendTicket, result: &Result<Append
     }
 }
 
-fn stored(config: &BrokerConfig, ticket: &SendTicket, appended: &Appended) -> Answer {
+fn stored(config: &BrokerConfig, store_host: SocketAddr, ticket: &SendTicket, appended: &Appended) -> Answer {
     let mut ext = ExtBuf::default();
     ext.push("MSG_REGION", &config.region_id);
     ext.push("TRACE_ON", if config.trace_on { "true" } else { "false" });
-    let id_at = |offset| offset_message_id(config.store_host, offset);
+    let id_at = |offset| offset_message_id(store_host, offset);
     let ids: Cow<'_, str> = match &*ticket.record_bytes {
         [] => id_at(appended.commit_log_offset).into(),
         lengths => {
@@ -299,7 +305,7 @@ fn stored(config: &BrokerConfig, ticket: &SendTicket, appended: &Appended) -> An
 }
 
 impl SendTicket {
-    pub fn reply(&self) -> &ReplyHandle {
+    pub(crate) fn reply(&self) -> &ReplyHandle {
         &self.reply
     }
 }

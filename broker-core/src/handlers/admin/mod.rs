@@ -1,0 +1,7 @@
+//! What tools ask: topics, groups, progress of consumers, the broker itself.
+
+pub(crate) mod broker;
+pub(crate) mod group;
+pub(crate) mod progress;
+pub(crate) mod runtime;
+pub(crate) mod topic;
