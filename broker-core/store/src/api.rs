@@ -220,7 +220,7 @@ pub enum Boundary {
 /// Messages found by key.
 #[derive(Debug, Default)]
 pub struct QueryResult {
-    /// Whole stored records, one each. Records that only share the key's hash are among them, as in
+    /// Whole stored records, one each, in the order of the log. Records that only share the key's hash are among them, as in
     /// Apache's answer.
     pub messages: Vec<Bytes>,
     /// Store time of the newest indexed message, in milliseconds since the epoch.

@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::StoreError;
 use crate::fs::FileSystem;
 use crate::index::Index;
 use crate::shared::lock;
@@ -86,7 +85,7 @@ impl<F: FileSystem> IndexFeed<F> {
             };
             self.moved.notify_all();
             if !self.failed.load(Ordering::Relaxed) {
-                match self.put_all(&entries) {
+                match self.index.put(&entries) {
                     Ok(()) => self.done(fed_to),
                     Err(e) => {
                         self.failed.store(true, Ordering::Relaxed);
@@ -108,14 +107,6 @@ impl<F: FileSystem> IndexFeed<F> {
                 self.signal.wait(None);
             }
         }
-    }
-
-    fn put_all(&self, entries: &[IndexEntry]) -> Result<(), StoreError> {
-        for entry in entries {
-            self.index
-                .put(&[entry.hash], entry.phy, entry.store_timestamp)?;
-        }
-        Ok(())
     }
 
     fn done(&self, to: i64) {

@@ -6,9 +6,7 @@
 
 pub mod clock;
 pub mod fs;
-pub mod inspect;
 pub mod json_file;
-pub mod sim;
 
 mod api;
 mod append_queue;

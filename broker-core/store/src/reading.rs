@@ -349,7 +349,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         Ok(whole.then(|| bytes.into()))
     }
 
-    /// Messages with a key, newest first, stored within a time range (milliseconds since the epoch,
+    /// The newest messages with a key, in the order of the log, stored within a time range (milliseconds since the epoch,
     /// both ends included).
     ///
     /// # Errors

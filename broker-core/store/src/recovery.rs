@@ -21,8 +21,8 @@ use crate::consume_queue::{AppendUnitError, Unit};
 use crate::consume_queues::{ConsumeQueues, Flush};
 use crate::dispatch::derive;
 use crate::fs::{File, FileSystem};
-use crate::index::Index;
-use crate::index_feed::IndexFeed;
+use crate::index::{Index, Trust};
+use crate::index_feed::{IndexEntry, IndexFeed};
 use crate::log_scan::{LogScan, Scanned};
 use crate::shared::Opened;
 use crate::upkeep::Checkpointer;
@@ -54,7 +54,7 @@ pub(crate) fn recover<F: FileSystem>(
     let safe = checkpoint
         .safe_point
         .filter(|safe| (log.min_offset()..=log_files_end).contains(&safe.offset));
-    let index = open_index(fs, config, clean, &checkpoint)?;
+    let mut index = open_index(fs, config, clean, &checkpoint)?;
 
     let (mut from, mut trusted) = match safe {
         Some(safe) => (safe.offset, safe.offset),
@@ -89,6 +89,7 @@ pub(crate) fn recover<F: FileSystem>(
         queues: &queues,
         index: index.as_ref(),
         keys: Vec::new(),
+        entries: Vec::new(),
         records: 0,
     };
     let mut scan = LogScan::new(&log, from, config.check_crc_on_recover);
@@ -116,6 +117,9 @@ pub(crate) fn recover<F: FileSystem>(
         let what = torn.unwrap_or_else(|| "the log ends here".to_owned());
         let what = format!("{what}, but everything in front of log offset {trusted} was stored");
         return Err(StoreError::damaged(path, position.unsigned_abs(), what));
+    }
+    if let Some(index) = &mut index {
+        index.truncate(end, |at| store_time(&log, at))?;
     }
     if let Some(what) = &torn {
         tracing::warn!(
@@ -153,7 +157,9 @@ struct Replay<'a, F: FileSystem> {
     config: &'a StoreConfig,
     queues: &'a ConsumeQueues<F>,
     index: Option<&'a Index<F>>,
+    // Buffers, empty between two records.
     keys: Vec<i32>,
+    entries: Vec<IndexEntry>,
     records: u64,
 }
 
@@ -169,7 +175,14 @@ impl<F: FileSystem> Replay<'_, F> {
             self.append_unit(record, at, derived.tags.code(record.store_timestamp))?;
         }
         if let Some(index) = self.index {
-            index.put(&self.keys, at, record.store_timestamp)?;
+            let entry = |hash| IndexEntry {
+                hash,
+                phy: at,
+                store_timestamp: record.store_timestamp,
+            };
+            self.entries.extend(self.keys.drain(..).map(entry));
+            index.put(&self.entries)?;
+            self.entries.clear();
         }
         Ok(())
     }
@@ -220,14 +233,18 @@ fn open_index<F: FileSystem>(
     if !config.message_index_enable {
         return Ok(None);
     }
-    let trust_after = (!clean).then_some(checkpoint.index_msg_timestamp);
+    let trust = match checkpoint.safe_point {
+        _ if clean => Trust::Whole,
+        Some(_) => Trust::Headers,
+        None => Trust::Until(checkpoint.index_msg_timestamp),
+    };
     let dir = config.root.join("index");
     Index::open(
         fs.clone(),
         &dir,
         config.max_hash_slot_num,
         config.max_index_num,
-        trust_after,
+        trust,
     )
     .map(Some)
 }
@@ -261,6 +278,13 @@ fn file_before<F: FileSystem>(
         }
     }
     Ok(log.min_offset())
+}
+
+fn store_time<F: FileSystem>(log: &CommitLog<F>, at: i64) -> Result<Option<i64>, StoreError> {
+    match LogScan::new(log, at, false).next_record()? {
+        Scanned::Record(record) => Ok(Some(record.store_timestamp)),
+        Scanned::End | Scanned::Invalid(_) => Ok(None),
+    }
 }
 
 fn sync_log<F: FileSystem>(

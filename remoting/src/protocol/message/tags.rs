@@ -4,7 +4,12 @@ use super::properties;
 
 /// `String.hashCode`: over UTF-16 units, with wrap-around.
 pub fn java_hash(text: &str) -> i32 {
-    text.encode_utf16().fold(0i32, |hash, unit| {
+    java_hash_of_units(text.encode_utf16())
+}
+
+/// [`java_hash`] of a text that is only put together for its hash.
+pub fn java_hash_of_units(units: impl Iterator<Item = u16>) -> i32 {
+    units.fold(0i32, |hash, unit| {
         hash.wrapping_mul(31).wrapping_add(i32::from(unit))
     })
 }
