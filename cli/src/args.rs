@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completion, config, shutdown, status};
+use crate::commands::{completion, config, shutdown, status, tui};
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Shutdown(shutdown::Args),
     Status(status::Args),
     Config(config::Args),
+    Tui(tui::Args),
     Completion(completion::Args),
 }
 

@@ -13,6 +13,7 @@ pub mod producer;
 pub mod pull;
 pub mod route;
 mod unique_key;
+pub mod verdict;
 
 pub use client::{Client, ClientOptions};
 pub use error::ClientError;

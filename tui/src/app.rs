@@ -1,171 +1,230 @@
 //! The state of the dashboard: what is known, and what the user looks at. Plain values; no clock, no I/O.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::snapshot::{Group, Snapshot, Topic};
+use crate::history::History;
+use crate::sheet::{Row, Sheet};
+use crate::snapshot::Snapshot;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum View {
+/// Views kept for `Esc`.
+const STACK_LIMIT: usize = 32;
+
+/// What can be looked at. Those with a name or a queue are opened from a row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Page {
+    Pulse,
     Brokers,
+    Broker(String),
     Topics,
+    Topic(String),
     Groups,
+    Group(String),
+    Dlq,
+    Clients,
+    Store,
+    Help,
 }
 
-impl View {
-    pub(crate) const ALL: [Self; 3] = [Self::Brokers, Self::Topics, Self::Groups];
+impl Page {
+    /// Those reachable from everywhere, in the order of `Tab`.
+    pub(crate) const TOP: [(&'static str, Self); 8] = [
+        ("pulse", Self::Pulse),
+        ("brokers", Self::Brokers),
+        ("topics", Self::Topics),
+        ("groups", Self::Groups),
+        ("dlq", Self::Dlq),
+        ("clients", Self::Clients),
+        ("store", Self::Store),
+        ("help", Self::Help),
+    ];
 
-    pub(crate) fn title(self) -> &'static str {
+    /// As in the crumbs at the top.
+    pub(crate) fn title(&self) -> String {
         match self {
-            Self::Brokers => "Brokers",
-            Self::Topics => "Topics",
-            Self::Groups => "Groups",
+            Self::Broker(name) | Self::Topic(name) | Self::Group(name) => name.clone(),
+            top => Self::TOP
+                .iter()
+                .find(|(_, page)| page == top)
+                .map_or_else(String::new, |(name, _)| (*name).to_owned()),
+        }
+    }
+}
+
+/// A page on the stack, with how it is looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) page: Page,
+    /// The row selected, by its key; rows move, the selection stays with its key.
+    pub(crate) selected: Option<String>,
+    /// Rows marked with the space bar.
+    pub(crate) marked: BTreeSet<String>,
+    /// Text that a row must contain, or must not if it starts with `!`.
+    pub(crate) filter: String,
+    /// Column, and whether the largest comes first.
+    pub(crate) sort: Option<(usize, bool)>,
+}
+
+impl Place {
+    pub(crate) fn new(page: Page) -> Self {
+        Self {
+            page,
+            selected: None,
+            marked: BTreeSet::new(),
+            filter: String::new(),
+            sort: None,
         }
     }
 }
 
 /// Who gets the keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mode {
     Browse,
     /// Typing the filter.
     Filter,
-    Help,
+    /// Typing a command after `:`.
+    Command(String),
 }
 
 #[derive(Debug)]
 pub(crate) struct App {
     /// The name servers asked, as shown in the header.
     pub(crate) source: String,
-    pub(crate) view: View,
+    /// Never empty; the last one is seen.
+    stack: Vec<Place>,
+    /// The page seen before, for `-`.
+    previous: Option<Page>,
     pub(crate) mode: Mode,
-    /// Text that names must contain, or must not if it starts with `!`. One for all views.
-    pub(crate) filter: String,
-    /// By view: the name selected; rows move, the selection stays with its name.
-    pub(crate) selected: [Option<String>; 3],
-    pub(crate) latest: Option<Snapshot>,
-    /// The one before, for rates and trends.
-    pub(crate) previous: Option<Snapshot>,
+    pub(crate) latest: Option<Arc<Snapshot>>,
+    pub(crate) history: History,
+    /// Keeps the picture while rounds go on.
+    pub(crate) frozen: bool,
+    /// What came while frozen.
+    pub(crate) behind: Option<Arc<Snapshot>>,
+    /// All fields of the selected row, below the table.
+    pub(crate) expanded: bool,
+    pub(crate) mouse: bool,
     /// Why the latest round gave nothing at all; what was known before stays on the screen.
     pub(crate) failure: Option<String>,
-    /// Moved by ticks.
-    pub(crate) now: Instant,
-    pub(crate) color: bool,
+    /// One line for the user, until the next key.
+    pub(crate) notice: Option<String>,
+    /// Milliseconds since the epoch; moved by ticks and snapshots.
+    pub(crate) now_ms: i64,
 }
 
 impl App {
-    pub(crate) fn new(source: String, color: bool, now: Instant) -> Self {
+    pub(crate) fn new(source: String, now_ms: i64) -> Self {
         Self {
             source,
-            view: View::Brokers,
-            mode: Mode::Browse,
-            filter: String::new(),
-            selected: [None, None, None],
-            latest: None,
+            stack: vec![Place::new(Page::Pulse)],
             previous: None,
+            mode: Mode::Browse,
+            latest: None,
+            history: History::default(),
+            frozen: false,
+            behind: None,
+            expanded: false,
+            mouse: false,
             failure: None,
-            now,
-            color,
+            notice: None,
+            now_ms,
+        }
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        self.stack.last().expect("the stack is never empty")
+    }
+
+    pub(crate) fn place_mut(&mut self) -> &mut Place {
+        self.stack.last_mut().expect("the stack is never empty")
+    }
+
+    pub(crate) fn page(&self) -> &Page {
+        &self.place().page
+    }
+
+    /// The way to where one is, first to last.
+    pub(crate) fn crumbs(&self) -> impl Iterator<Item = String> {
+        self.stack.iter().map(|place| place.page.title())
+    }
+
+    /// Opens a page above the present one; a page of the top starts a new stack on the pulse.
+    pub(crate) fn open(&mut self, page: Page) {
+        if *self.page() == page {
+            return;
+        }
+        self.previous = Some(self.page().clone());
+        if Page::TOP.iter().any(|(_, top)| *top == page) {
+            self.stack.truncate(1);
+            if page == Page::Pulse {
+                return;
+            }
+        }
+        if self.stack.len() == STACK_LIMIT {
+            self.stack.remove(1);
+        }
+        self.stack.push(Place::new(page));
+    }
+
+    /// One page back; on the last one there is nowhere to go.
+    pub(crate) fn back(&mut self) {
+        if self.stack.len() > 1 {
+            self.previous = self.stack.pop().map(|place| place.page);
+        }
+    }
+
+    pub(crate) fn open_previous(&mut self) {
+        if let Some(page) = self.previous.clone() {
+            self.open(page);
         }
     }
 
     /// How old the figures are.
-    pub(crate) fn age(&self) -> Option<Duration> {
-        self.latest
-            .as_ref()
-            .map(|latest| self.now.saturating_duration_since(latest.taken))
+    pub(crate) fn age_ms(&self) -> Option<i64> {
+        Some((self.now_ms - self.latest.as_ref()?.taken_ms).max(0))
     }
 
-    fn matches(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        match self.filter.strip_prefix('!') {
-            Some("") => true,
-            Some(unwanted) => !name.contains(&unwanted.to_lowercase()),
-            None => name.contains(&self.filter.to_lowercase()),
+    /// The present page as rows: sorted and filtered as the user wants.
+    pub(crate) fn sheet(&self) -> Sheet {
+        let mut sheet = crate::pages::sheet(self, self.page());
+        let place = self.place();
+        sheet.filter(&place.filter);
+        if let Some((column, descending)) = place.sort {
+            sheet.sort(column, descending);
         }
+        sheet
     }
 
-    /// The rows of a list that the filter lets through, with the name of each.
-    pub(crate) fn filtered<'a, T>(&self, rows: &'a [T], name: impl Fn(&T) -> &str) -> Vec<&'a T> {
-        rows.iter().filter(|row| self.matches(name(row))).collect()
-    }
-
-    /// Groups as shown: largest lag first, those that are unknown on top, since they may be the worst.
-    pub(crate) fn groups(&self) -> Vec<&Group> {
-        let Some(latest) = &self.latest else {
-            return Vec::new();
-        };
-        let mut groups = self.filtered(&latest.groups, |group| &group.name);
-        let lag = |group: &Group| {
-            group
-                .progress
-                .as_ref()
-                .map_or(i64::MAX, |progress| progress.lag)
-        };
-        groups.sort_by(|a, b| lag(b).cmp(&lag(a)).then_with(|| a.name.cmp(&b.name)));
-        groups
-    }
-
-    /// The names of all rows of the present view, in the order shown.
-    pub(crate) fn names(&self) -> Vec<String> {
-        let Some(latest) = &self.latest else {
-            return Vec::new();
-        };
-        match self.view {
-            View::Brokers => self
-                .filtered(&latest.brokers, |b| &b.name)
-                .iter()
-                .map(|b| b.address.clone())
-                .collect(),
-            View::Topics => self
-                .filtered(&latest.topics, |t| &t.name)
-                .iter()
-                .map(|t| t.name.clone())
-                .collect(),
-            View::Groups => self.groups().iter().map(|g| g.name.clone()).collect(),
-        }
-    }
-
-    /// Where the selection is among `names`; the first row, if what was selected is gone.
-    pub(crate) fn cursor(&self, names: &[String]) -> usize {
-        let selected = self.selected[self.view as usize].as_ref();
+    /// Where the selection is; the first row, if what was selected is gone.
+    pub(crate) fn cursor(&self, sheet: &Sheet) -> usize {
+        let selected = self.place().selected.as_ref();
         selected
-            .and_then(|wanted| names.iter().position(|name| name == wanted))
+            .and_then(|wanted| sheet.rows.iter().position(|row| row.key == *wanted))
             .unwrap_or(0)
     }
 
-    /// Messages per second that arrived in a topic between the last two snapshots; `None` until there are two.
-    pub(crate) fn arrival_rate(&self, topic: &Topic) -> Option<f64> {
-        let (latest, previous) = (self.latest.as_ref()?, self.previous.as_ref()?);
-        let before = previous
-            .topics
-            .iter()
-            .find(|candidate| candidate.name == topic.name)?
-            .stats
-            .as_ref()
-            .ok()?;
-        let now = topic.stats.as_ref().ok()?;
-        // With a broker missing on one side, the difference says nothing.
-        if before.incomplete || now.incomplete {
-            return None;
-        }
-        let seconds = latest
-            .taken
-            .saturating_duration_since(previous.taken)
-            .as_secs_f64();
-        (seconds > 0.0).then(|| (now.ends - before.ends).max(0) as f64 / seconds)
+    pub(crate) fn selected_row(&self) -> Option<Row> {
+        let mut sheet = self.sheet();
+        let cursor = self.cursor(&sheet);
+        (cursor < sheet.rows.len()).then(|| sheet.rows.swap_remove(cursor))
     }
 
-    /// By how much a group's lag has grown since the last snapshot but one.
-    pub(crate) fn lag_change(&self, group: &Group) -> Option<i64> {
-        let previous = self.previous.as_ref()?;
-        let before = previous
-            .groups
-            .iter()
-            .find(|candidate| candidate.name == group.name)?
-            .progress
-            .as_ref()
-            .ok()?;
-        let now = group.progress.as_ref().ok()?;
-        (!before.incomplete && !now.incomplete).then_some(now.lag - before.lag)
+    pub(crate) fn take(&mut self, snapshot: Arc<Snapshot>) {
+        self.now_ms = self.now_ms.max(snapshot.taken_ms);
+        self.failure = None;
+        self.history.add(&snapshot);
+        if self.frozen && self.latest.is_some() {
+            self.behind = Some(snapshot);
+        } else {
+            self.latest = Some(snapshot);
+        }
+    }
+
+    pub(crate) fn freeze(&mut self) {
+        self.frozen = !self.frozen;
+        if let Some(snapshot) = self.behind.take() {
+            self.latest = Some(snapshot);
+        }
     }
 }

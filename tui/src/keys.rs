@@ -2,18 +2,19 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::app::{Mode, View};
+use crate::app::Mode;
 
 /// What a key makes happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Quit,
     Help,
-    /// Leaves help, or removes the filter.
+    Open,
     Back,
+    Previous,
     NextView,
     PreviousView,
-    Show(View),
+    Jump(Kind),
     Up,
     Down,
     PageUp,
@@ -21,11 +22,30 @@ pub(crate) enum Action {
     Top,
     Bottom,
     Filter,
+    Command,
+    /// By a column, from 0; once more turns the order round.
+    Sort(usize),
+    Freeze,
+    Expand,
+    Copy,
+    Equivalent,
+    Mark,
+    Mouse,
     Refresh,
-    /// While typing the filter.
+    /// While typing.
     Type(char),
     Erase,
+    Complete,
     Accept,
+    Cancel,
+}
+
+/// A kind of object that a row can lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Broker,
+    Topic,
+    Group,
 }
 
 /// A row of the table.
@@ -35,135 +55,246 @@ pub(crate) struct Binding {
     action: Action,
     /// As shown: `Tab`, `↑ k`.
     pub(crate) label: &'static str,
+    /// Empty for keys that another row explains.
     pub(crate) help: &'static str,
     /// A word for the footer; `None` keeps it out.
     pub(crate) footer: Option<&'static str>,
 }
 
-macro_rules! bind {
-    ($label:literal, [$($key:expr),+], $action:expr, $help:literal $(, $footer:literal)?) => {
-        Binding { keys: &[$($key),+], action: $action, label: $label, help: $help, footer: bind!(@ $($footer)?) }
-    };
-    (@) => { None };
-    (@ $footer:literal) => { Some($footer) };
+const fn bind(
+    keys: &'static [KeyCode],
+    action: Action,
+    label: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        keys,
+        action,
+        label,
+        help,
+        footer: None,
+    }
+}
+
+const fn shown(
+    keys: &'static [KeyCode],
+    action: Action,
+    label: &'static str,
+    footer: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        keys,
+        action,
+        label,
+        help,
+        footer: Some(footer),
+    }
 }
 
 use KeyCode::Char;
 
-/// While looking around. The first binding of a key counts.
+/// While looking around.
 pub(crate) const BROWSE: &[Binding] = &[
-    bind!(
-        "1",
-        [Char('1')],
-        Action::Show(View::Brokers),
-        "brokers: state, rates, disk"
+    shown(
+        &[KeyCode::Enter],
+        Action::Open,
+        "Enter",
+        "open",
+        "open what the row stands for",
     ),
-    bind!(
-        "2",
-        [Char('2')],
-        Action::Show(View::Topics),
-        "topics: messages, arrival rate"
-    ),
-    bind!(
-        "3",
-        [Char('3')],
-        Action::Show(View::Groups),
-        "groups: lag, largest first"
-    ),
-    bind!(
-        "Tab",
-        [KeyCode::Tab, KeyCode::Right, Char('l')],
-        Action::NextView,
-        "next view (also → l)",
-        "view"
-    ),
-    bind!(
-        "⇧Tab",
-        [KeyCode::BackTab, KeyCode::Left, Char('h')],
-        Action::PreviousView,
-        "previous view (also ← h)"
-    ),
-    bind!(
-        "↑↓",
-        [KeyCode::Down, Char('j')],
-        Action::Down,
-        "next and previous row (also j k)",
-        "move"
-    ),
-    bind!("k", [KeyCode::Up, Char('k')], Action::Up, "previous row"),
-    bind!("PgDn", [KeyCode::PageDown], Action::PageDown, "a page down"),
-    bind!("PgUp", [KeyCode::PageUp], Action::PageUp, "a page up"),
-    bind!(
-        "Home",
-        [KeyCode::Home, Char('g')],
-        Action::Top,
-        "first row (also g)"
-    ),
-    bind!(
-        "End",
-        [KeyCode::End, Char('G')],
-        Action::Bottom,
-        "last row (also G)"
-    ),
-    bind!(
-        "/",
-        [Char('/')],
-        Action::Filter,
-        "filter by name; /!text shows what does not contain it",
-        "filter"
-    ),
-    bind!(
-        "Esc",
-        [KeyCode::Esc],
+    shown(
+        &[KeyCode::Esc],
         Action::Back,
-        "remove the filter, leave this help"
+        "Esc",
+        "back",
+        "remove the filter, else go back a page",
     ),
-    bind!(
-        "r",
-        [Char('r')],
-        Action::Refresh,
-        "ask the servers now",
-        "refresh"
+    shown(
+        &[Char(':')],
+        Action::Command,
+        ":",
+        "go to",
+        "go to a page: :groups, :topic orders; Tab completes, the first letter is enough",
     ),
-    bind!("?", [Char('?')], Action::Help, "this help", "help"),
-    bind!("q", [Char('q')], Action::Quit, "quit (also Ctrl-C)", "quit"),
+    shown(
+        &[Char('/')],
+        Action::Filter,
+        "/",
+        "filter",
+        "keep rows that contain a text; /!text those that do not",
+    ),
+    shown(
+        &[Char('e')],
+        Action::Expand,
+        "e",
+        "details",
+        "all fields of the row, with evidence and fix",
+    ),
+    shown(
+        &[Char('!')],
+        Action::Equivalent,
+        "!",
+        "command",
+        "show and copy the mq command that does the same",
+    ),
+    bind(
+        &[KeyCode::Tab, KeyCode::Right, Char('l')],
+        Action::NextView,
+        "Tab → l",
+        "next page of the top",
+    ),
+    bind(
+        &[KeyCode::BackTab, KeyCode::Left, Char('h')],
+        Action::PreviousView,
+        "⇧Tab ← h",
+        "previous page of the top",
+    ),
+    bind(&[Char('-')], Action::Previous, "-", "the page seen before"),
+    bind(&[KeyCode::Down, Char('j')], Action::Down, "↓ j", "next row"),
+    bind(&[KeyCode::Up, Char('k')], Action::Up, "↑ k", "previous row"),
+    bind(
+        &[KeyCode::PageDown],
+        Action::PageDown,
+        "PgDn",
+        "ten rows down",
+    ),
+    bind(&[KeyCode::PageUp], Action::PageUp, "PgUp", "ten rows up"),
+    bind(
+        &[KeyCode::Home, Char('g')],
+        Action::Top,
+        "Home g",
+        "first row",
+    ),
+    bind(
+        &[KeyCode::End, Char('G')],
+        Action::Bottom,
+        "End G",
+        "last row",
+    ),
+    bind(
+        &[Char('b')],
+        Action::Jump(Kind::Broker),
+        "b",
+        "jump to the broker of the row",
+    ),
+    bind(
+        &[Char('t')],
+        Action::Jump(Kind::Topic),
+        "t",
+        "jump to the topic of the row",
+    ),
+    bind(
+        &[Char('c')],
+        Action::Jump(Kind::Group),
+        "c",
+        "jump to the consumer group of the row",
+    ),
+    bind(
+        &[Char('1')],
+        Action::Sort(0),
+        "1 … 9",
+        "sort by that column, once more turns the order round",
+    ),
+    bind(&[Char('2')], Action::Sort(1), "2", ""),
+    bind(&[Char('3')], Action::Sort(2), "3", ""),
+    bind(&[Char('4')], Action::Sort(3), "4", ""),
+    bind(&[Char('5')], Action::Sort(4), "5", ""),
+    bind(&[Char('6')], Action::Sort(5), "6", ""),
+    bind(&[Char('7')], Action::Sort(6), "7", ""),
+    bind(&[Char('8')], Action::Sort(7), "8", ""),
+    bind(&[Char('9')], Action::Sort(8), "9", ""),
+    bind(
+        &[Char(' ')],
+        Action::Mark,
+        "Space",
+        "mark the row; y copies all marked ones",
+    ),
+    bind(
+        &[Char('y')],
+        Action::Copy,
+        "y",
+        "copy the row's name to the clipboard (OSC 52)",
+    ),
+    bind(
+        &[Char('f')],
+        Action::Freeze,
+        "f",
+        "freeze the picture; asking goes on",
+    ),
+    bind(
+        &[Char('m')],
+        Action::Mouse,
+        "m",
+        "mouse on and off; off, the terminal selects text",
+    ),
+    bind(&[Char('r')], Action::Refresh, "r", "ask the servers now"),
+    shown(&[Char('?')], Action::Help, "?", "help", "this help"),
+    shown(
+        &[Char('q')],
+        Action::Quit,
+        "q",
+        "quit",
+        "quit (also Ctrl-C)",
+    ),
 ];
 
 /// While typing the filter.
-pub(crate) const FILTER: &[Binding] = &[
-    bind!(
-        "Enter",
-        [KeyCode::Enter],
+const FILTER: &[Binding] = &[
+    shown(
+        &[KeyCode::Enter],
         Action::Accept,
+        "Enter",
+        "keep",
         "keep the filter",
-        "keep"
     ),
-    bind!(
+    shown(
+        &[KeyCode::Esc],
+        Action::Cancel,
         "Esc",
-        [KeyCode::Esc],
-        Action::Back,
+        "remove",
         "remove the filter",
-        "remove"
     ),
-    bind!(
-        "⌫",
-        [KeyCode::Backspace],
+    shown(
+        &[KeyCode::Backspace],
         Action::Erase,
+        "⌫",
+        "erase",
         "erase a letter",
-        "erase"
+    ),
+];
+
+/// While typing a command.
+const COMMAND: &[Binding] = &[
+    shown(&[KeyCode::Enter], Action::Accept, "Enter", "go", "go there"),
+    shown(
+        &[KeyCode::Tab],
+        Action::Complete,
+        "Tab",
+        "complete",
+        "complete",
+    ),
+    shown(&[KeyCode::Esc], Action::Cancel, "Esc", "stay", "stay here"),
+    shown(
+        &[KeyCode::Backspace],
+        Action::Erase,
+        "⌫",
+        "erase",
+        "erase a letter",
     ),
 ];
 
 /// The keys that count in a mode.
-pub(crate) fn table(mode: Mode) -> &'static [Binding] {
+pub(crate) fn table(mode: &Mode) -> &'static [Binding] {
     match mode {
+        Mode::Browse => BROWSE,
         Mode::Filter => FILTER,
-        Mode::Browse | Mode::Help => BROWSE,
+        Mode::Command(_) => COMMAND,
     }
 }
 
 /// What a key means in a mode.
-pub(crate) fn action(mode: Mode, key: KeyEvent) -> Option<Action> {
+pub(crate) fn action(mode: &Mode, key: KeyEvent) -> Option<Action> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return (key.code == Char('c')).then_some(Action::Quit);
     }
@@ -171,8 +302,8 @@ pub(crate) fn action(mode: Mode, key: KeyEvent) -> Option<Action> {
         .iter()
         .find(|binding| binding.keys.contains(&key.code))
         .map(|binding| binding.action);
-    match (bound, mode, key.code) {
-        (None, Mode::Filter, Char(letter)) => Some(Action::Type(letter)),
+    match (bound, key.code) {
+        (None, Char(letter)) if *mode != Mode::Browse => Some(Action::Type(letter)),
         _ => bound,
     }
 }
@@ -183,7 +314,7 @@ mod tests {
 
     #[test]
     fn no_key_is_bound_twice() {
-        for table in [BROWSE, FILTER] {
+        for table in [BROWSE, FILTER, COMMAND] {
             let keys: Vec<KeyCode> = table
                 .iter()
                 .flat_map(|binding| binding.keys)
@@ -196,15 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_text_while_filtering() {
+    fn letters_are_text_while_typing() {
         let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
-        assert_eq!(
-            action(Mode::Filter, key(Char('q'))),
-            Some(Action::Type('q'))
-        );
-        assert_eq!(action(Mode::Browse, key(Char('q'))), Some(Action::Quit));
-        assert_eq!(action(Mode::Browse, key(Char('x'))), None);
-        let control_c = KeyEvent::new(Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(action(Mode::Filter, control_c), Some(Action::Quit));
+        for mode in [Mode::Filter, Mode::Command(String::new())] {
+            assert_eq!(action(&mode, key(Char('q'))), Some(Action::Type('q')));
+            let control_c = KeyEvent::new(Char('c'), KeyModifiers::CONTROL);
+            assert_eq!(action(&mode, control_c), Some(Action::Quit));
+        }
+        assert_eq!(action(&Mode::Browse, key(Char('q'))), Some(Action::Quit));
+        assert_eq!(action(&Mode::Browse, key(Char('x'))), None);
     }
 }

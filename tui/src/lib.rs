@@ -1,14 +1,27 @@
-//! The live dashboard: brokers, topics and groups of a cluster, asked again every two seconds.
+//! The live dashboard of a cluster, asked again every two seconds.
 //!
-//! `snapshot` is what is known, `app` what is looked at, `update` turns events into state, `view` turns state into a
-//! screen, `keys` is the one table of keys, `poll` asks the servers, `terminal` enters and leaves the screen. Reading
-//! never changes anything on a server.
+//! `snapshot` is what is known at one moment, `history` what was seen before, `app` what is looked at. `findings` says
+//! what is wrong; `pages` turn state into a `sheet` (facts, columns, rows), `view` turns a sheet into a screen. `update`
+//! turns events into state and effects by `keys`, the one table of keys. `poll` asks the servers, `terminal` enters and
+//! leaves the screen. Reading never changes anything on a server.
 
 mod app;
+mod command;
+mod findings;
+mod frame;
+mod history;
 mod keys;
+mod pages;
+mod poll;
+mod run;
 #[cfg(test)]
 mod samples;
+mod sheet;
 mod snapshot;
 mod terminal;
+mod theme;
 mod update;
 mod view;
+
+pub use run::{Options, TuiError, run};
+pub use theme::{Palette, Theme};

@@ -1,7 +1,10 @@
 //! The only place that touches the terminal: entering it, and leaving it as it was, on return, error and panic alike.
 
-use std::io;
+use std::io::{self, stdout};
 
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crossterm::execute;
 use ratatui::{DefaultTerminal, Frame};
 
 /// The alternate screen in raw mode, until dropped.
@@ -19,10 +22,25 @@ impl Screen {
     pub(crate) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.0.draw(view).map(drop)
     }
+
+    /// Into the clipboard of the terminal, wherever that runs: over ssh, it is the user's own.
+    pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
+    }
+
+    pub(crate) fn mouse(&mut self, on: bool) -> io::Result<()> {
+        if on {
+            execute!(stdout(), EnableMouseCapture)
+        } else {
+            execute!(stdout(), DisableMouseCapture)
+        }
+    }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        // Nothing more can be done on a terminal that takes nothing any more.
+        let _ = self.mouse(false);
         ratatui::restore();
     }
 }

@@ -1,46 +1,58 @@
 //! Events in, changed state and effects out.
 
-use std::time::Instant;
+use std::sync::Arc;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 
-use crate::app::{App, Mode, View};
-use crate::keys::{self, Action};
+use crate::app::{App, Mode, Page};
+use crate::command::{self, Target};
+use crate::keys::{self, Action, Kind};
 use crate::snapshot::Snapshot;
 
 /// Rows that PageUp and PageDown move by.
 const PAGE: usize = 10;
-/// A longer filter matches nothing anyway: RocketMQ's names end at 127 characters.
-const FILTER_LENGTH: usize = 127;
+/// A longer text matches nothing anyway: RocketMQ's names end at 255 characters.
+const TEXT_LENGTH: usize = 255;
 
 #[derive(Debug)]
 pub(crate) enum Event {
     Key(KeyEvent),
-    Snapshot(Box<Snapshot>),
+    Mouse(MouseEvent),
+    Snapshot(Arc<Snapshot>),
     /// A round of asking gave nothing at all.
     Failed(String),
-    Tick(Instant),
+    /// The time, in milliseconds since the epoch.
+    Tick(i64),
     /// Only a reason to draw.
     Resized,
 }
 
 /// What the state cannot do itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     Quit,
     Refresh,
+    /// Into the clipboard of the terminal.
+    Copy(String),
+    Mouse(bool),
 }
 
 pub(crate) fn update(app: &mut App, event: Event) -> Option<Effect> {
     match event {
-        Event::Key(key) => return keys::action(app.mode, key).and_then(|action| act(app, action)),
-        Event::Snapshot(snapshot) => {
-            app.now = app.now.max(snapshot.taken);
-            app.previous = app.latest.replace(*snapshot);
-            app.failure = None;
+        Event::Key(key) => {
+            app.notice = None;
+            return keys::action(&app.mode, key).and_then(|action| act(app, action));
         }
+        Event::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::ScrollDown => select(app, |cursor| cursor + 1),
+            MouseEventKind::ScrollUp => select(app, |cursor| cursor.saturating_sub(1)),
+            MouseEventKind::Down(MouseButton::Right) => app.back(),
+            MouseEventKind::Down(MouseButton::Left) => open(app),
+            _ => {}
+        },
+        Event::Snapshot(snapshot) => app.take(snapshot),
         Event::Failed(failure) => app.failure = Some(failure),
-        Event::Tick(now) => app.now = now,
+        Event::Tick(now_ms) => app.now_ms = now_ms,
         Event::Resized => {}
     }
     None
@@ -50,147 +62,185 @@ fn act(app: &mut App, action: Action) -> Option<Effect> {
     match action {
         Action::Quit => return Some(Effect::Quit),
         Action::Refresh => return Some(Effect::Refresh),
-        Action::Help => {
-            app.mode = if app.mode == Mode::Help {
-                Mode::Browse
-            } else {
-                Mode::Help
-            }
-        }
-        Action::Back => {
-            if app.mode != Mode::Help {
-                app.filter.clear();
-            }
-            app.mode = Mode::Browse;
-        }
-        Action::Filter => app.mode = Mode::Filter,
-        Action::Accept => app.mode = Mode::Browse,
-        Action::Type(letter) if app.filter.len() < FILTER_LENGTH => app.filter.push(letter),
-        Action::Type(_) => {}
-        Action::Erase => {
-            app.filter.pop();
-        }
-        Action::Show(view) => show(app, view),
-        Action::NextView => show(app, View::ALL[(app.view as usize + 1) % View::ALL.len()]),
-        Action::PreviousView => show(
-            app,
-            View::ALL[(app.view as usize + View::ALL.len() - 1) % View::ALL.len()],
-        ),
+        Action::Help if *app.page() == Page::Help => app.back(),
+        Action::Help => app.open(Page::Help),
+        Action::Open => open(app),
+        Action::Back if !app.place().filter.is_empty() => app.place_mut().filter.clear(),
+        Action::Back => app.back(),
+        Action::Previous => app.open_previous(),
+        Action::NextView => step(app, 1),
+        Action::PreviousView => step(app, Page::TOP.len() - 1),
+        Action::Jump(kind) => jump(app, kind),
         Action::Down => select(app, |cursor| cursor + 1),
         Action::Up => select(app, |cursor| cursor.saturating_sub(1)),
         Action::PageDown => select(app, |cursor| cursor + PAGE),
         Action::PageUp => select(app, |cursor| cursor.saturating_sub(PAGE)),
         Action::Top => select(app, |_| 0),
         Action::Bottom => select(app, |_| usize::MAX),
+        Action::Filter => app.mode = Mode::Filter,
+        Action::Command => app.mode = Mode::Command(String::new()),
+        Action::Sort(column) => sort(app, column),
+        Action::Freeze => app.freeze(),
+        Action::Expand => app.expanded = !app.expanded,
+        Action::Copy => return copy(app),
+        Action::Equivalent => return equivalent(app),
+        Action::Mark => mark(app),
+        Action::Mouse => {
+            app.mouse = !app.mouse;
+            return Some(Effect::Mouse(app.mouse));
+        }
+        Action::Type(_) | Action::Erase | Action::Complete | Action::Accept | Action::Cancel => {
+            return typing(app, action);
+        }
     }
     None
 }
 
-fn show(app: &mut App, view: View) {
-    app.view = view;
-    app.mode = Mode::Browse;
+/// The filter works while it is typed; a command when it is accepted.
+fn typing(app: &mut App, action: Action) -> Option<Effect> {
+    let mode = std::mem::replace(&mut app.mode, Mode::Browse);
+    let Mode::Command(mut text) = mode else {
+        match action {
+            Action::Cancel => app.place_mut().filter.clear(),
+            Action::Accept | Action::Complete => {}
+            _ => {
+                edit(&mut app.place_mut().filter, action);
+                app.mode = mode;
+            }
+        }
+        return None;
+    };
+    match action {
+        Action::Cancel => {}
+        Action::Accept => match command::target(app, &text) {
+            Ok(Target::Quit) => return Some(Effect::Quit),
+            Ok(Target::Page(page)) => app.open(page),
+            Err(_) if text.trim().is_empty() => {}
+            Err(problem) => app.notice = Some(problem),
+        },
+        Action::Complete => {
+            let candidate = command::candidates(app, &text).into_iter().next();
+            app.mode = Mode::Command(candidate.unwrap_or(text));
+        }
+        _ => {
+            edit(&mut text, action);
+            app.mode = Mode::Command(text);
+        }
+    }
+    None
+}
+
+fn edit(text: &mut String, action: Action) {
+    match action {
+        Action::Type(letter) if text.len() < TEXT_LENGTH => text.push(letter),
+        Action::Erase => {
+            text.pop();
+        }
+        _ => {}
+    }
+}
+
+fn open(app: &mut App) {
+    if let Some(page) = app.selected_row().and_then(|row| row.open) {
+        app.open(page);
+    }
+}
+
+fn jump(app: &mut App, kind: Kind) {
+    let Some(row) = app.selected_row() else {
+        return;
+    };
+    let wanted = |page: &Page| match kind {
+        Kind::Broker => matches!(page, Page::Broker(_)),
+        Kind::Topic => matches!(page, Page::Topic(_)),
+        Kind::Group => matches!(page, Page::Group(_)),
+    };
+    match row.links.into_iter().find(wanted) {
+        Some(page) => app.open(page),
+        None => {
+            app.notice = Some(format!(
+                "this row has no {}",
+                format!("{kind:?}").to_lowercase()
+            ))
+        }
+    }
+}
+
+/// Along the pages of the top; from a page below them, from where it was opened.
+fn step(app: &mut App, by: usize) {
+    while !Page::TOP.iter().any(|(_, page)| page == app.page()) {
+        app.back();
+    }
+    let place = Page::TOP
+        .iter()
+        .position(|(_, page)| page == app.page())
+        .unwrap_or(0);
+    app.open(Page::TOP[(place + by) % Page::TOP.len()].1.clone());
 }
 
 fn select(app: &mut App, to: impl FnOnce(usize) -> usize) {
-    let mut names = app.names();
-    let Some(last) = names.len().checked_sub(1) else {
+    let mut sheet = app.sheet();
+    let Some(last) = sheet.rows.len().checked_sub(1) else {
         return;
     };
-    let cursor = to(app.cursor(&names)).min(last);
-    app.selected[app.view as usize] = Some(names.swap_remove(cursor));
+    let cursor = to(app.cursor(&sheet)).min(last);
+    app.place_mut().selected = Some(sheet.rows.swap_remove(cursor).key);
+}
+
+/// Numbers start with the largest, texts with the first letter.
+fn sort(app: &mut App, column: usize) {
+    let sheet = app.sheet();
+    let Some(wanted) = sheet.columns.get(column) else {
+        return;
+    };
+    let place = app.place_mut();
+    place.sort = match place.sort {
+        Some((before, descending)) if before == column => Some((column, !descending)),
+        _ => Some((column, wanted.right)),
+    };
+}
+
+fn mark(app: &mut App) {
+    let Some(row) = app.selected_row() else {
+        return;
+    };
+    let marked = &mut app.place_mut().marked;
+    if !marked.remove(&row.key) {
+        marked.insert(row.key);
+    }
+    select(app, |cursor| cursor + 1);
+}
+
+fn copy(app: &mut App) -> Option<Effect> {
+    let marked = &app.place().marked;
+    let text = if marked.is_empty() {
+        app.selected_row()?.key
+    } else {
+        Vec::from_iter(marked.iter().map(String::as_str)).join("\n")
+    };
+    app.notice = Some(format!("copied {}", text.replace('\n', ", ")));
+    Some(Effect::Copy(text))
+}
+
+fn equivalent(app: &mut App) -> Option<Effect> {
+    let of_row = app.selected_row().and_then(|row| row.command);
+    let Some(command) = of_row.or_else(|| app.sheet().command) else {
+        app.notice = Some("no command shows this".to_owned());
+        return None;
+    };
+    let command = format!("{command} -n {}", shell_word(&app.source));
+    app.notice = Some(format!("copied: {command}"));
+    Some(Effect::Copy(command))
+}
+
+/// Several name servers are separated by a character that a shell takes for itself.
+fn shell_word(text: &str) -> String {
+    if text.contains([';', ' ']) {
+        format!("'{text}'")
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use crossterm::event::{KeyCode, KeyModifiers};
-
-    use super::*;
-    use crate::samples;
-
-    fn press(app: &mut App, keys: &str) -> Option<Effect> {
-        let code = |letter| match letter {
-            '\t' => KeyCode::Tab,
-            '\n' => KeyCode::Enter,
-            '\x1b' => KeyCode::Esc,
-            '\x08' => KeyCode::Backspace,
-            letter => KeyCode::Char(letter),
-        };
-        let mut effect = None;
-        for letter in keys.chars() {
-            effect = update(
-                app,
-                Event::Key(KeyEvent::new(code(letter), KeyModifiers::NONE)),
-            );
-        }
-        effect
-    }
-
-    #[test]
-    fn keys_lead_to_views_and_rows() {
-        // Keys typed from the start; the view, the row and the filter that they lead to.
-        for (keys, view, row, filter) in [
-            ("", View::Brokers, "127.0.0.1:10911", ""),
-            ("2", View::Topics, "audit", ""),
-            ("\t", View::Topics, "audit", ""),
-            ("\t\t\t", View::Brokers, "127.0.0.1:10911", ""),
-            ("2jj", View::Topics, "payments", ""),
-            ("2G", View::Topics, "payments", ""),
-            ("2Gg", View::Topics, "audit", ""),
-            ("2jjjjkk", View::Topics, "audit", ""),
-            ("2/PAY\n", View::Topics, "payments", "PAY"),
-            ("2/!audit\n", View::Topics, "orders", "!audit"),
-            ("2/pay\x08\x08\x08\n", View::Topics, "audit", ""),
-            ("2/pay\x1b", View::Topics, "audit", ""),
-            ("3", View::Groups, "billing", ""),
-            ("3?1", View::Brokers, "127.0.0.1:10911", ""),
-        ] {
-            let mut app = samples::app(samples::healthy());
-            press(&mut app, keys);
-            let names = app.names();
-            assert_eq!(
-                (
-                    app.view,
-                    names[app.cursor(&names)].as_str(),
-                    app.filter.as_str()
-                ),
-                (view, row, filter),
-                "{keys:?}"
-            );
-            assert_eq!(app.mode, Mode::Browse, "{keys:?}");
-        }
-    }
-
-    #[test]
-    fn effects() {
-        let mut app = samples::app(samples::healthy());
-        assert_eq!(press(&mut app, "q"), Some(Effect::Quit));
-        assert_eq!(press(&mut app, "r"), Some(Effect::Refresh));
-        assert_eq!(press(&mut app, "/q"), None);
-    }
-
-    #[test]
-    fn the_selection_stays_with_its_name() {
-        let mut app = samples::app(samples::healthy());
-        press(&mut app, "2jj");
-        let mut next = samples::healthy();
-        next.topics.remove(0);
-        update(&mut app, Event::Snapshot(Box::new(next)));
-        assert_eq!(app.names()[app.cursor(&app.names())], "payments");
-    }
-
-    #[test]
-    fn moving_in_an_empty_list_is_harmless() {
-        let mut app = samples::app(samples::empty());
-        press(&mut app, "2jjGgk3j");
-        assert!(app.names().is_empty());
-    }
-
-    #[test]
-    fn a_failed_round_keeps_what_was_known() {
-        let mut app = samples::app(samples::healthy());
-        update(&mut app, Event::Failed("no answer".to_owned()));
-        assert!(app.latest.is_some() && app.failure.is_some());
-        update(&mut app, Event::Snapshot(Box::new(samples::healthy())));
-        assert!(app.failure.is_none());
-    }
-}
+pub(crate) mod tests;

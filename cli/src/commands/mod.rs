@@ -10,6 +10,7 @@ pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod shutdown;
 pub(crate) mod status;
+pub(crate) mod tui;
 
 /// Runs a command, with a runtime only if it needs one.
 pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
@@ -17,6 +18,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Completion(args) => completion::run(&args, output),
         Command::Config(args) => config::run(&args, output),
         Command::Shutdown(args) => wait_for(shutdown::run(&args, output)),
+        Command::Tui(args) => wait_for(tui::run(&args)),
         Command::Status(args) => wait_for(status::run(&args, output)),
     }
 }

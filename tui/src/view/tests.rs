@@ -1,138 +1,129 @@
-use std::time::Duration;
+use std::path::Path;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::samples;
-use crate::update::{Event, update};
+use crate::snapshot::Snapshot;
+use crate::update::tests::press;
+
+const PLAIN: Theme = Theme {
+    palette: crate::theme::Palette::None,
+    ascii: false,
+};
 
 /// The screen as lines without trailing blanks, after some keys.
-fn screen(app: &mut App, width: u16, height: u16, keys: &str) -> Vec<String> {
-    for letter in keys.chars() {
-        update(
-            app,
-            Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE)),
-        );
-    }
+fn screen(app: &mut App, (width, height): (u16, u16), keys: &str) -> String {
+    press(app, keys);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view(app, frame)).unwrap();
-    let buffer = terminal.backend().buffer();
-    let lines = buffer.content().chunks(usize::from(width));
-    lines
-        .map(|line| {
-            line.iter()
-                .map(|cell| cell.symbol())
-                .collect::<String>()
-                .trim_end()
-                .to_owned()
-        })
-        .collect()
+    terminal.draw(|frame| view(app, PLAIN, frame)).unwrap();
+    crate::frame::text(terminal.backend().buffer())
 }
 
-fn without_blank_lines(screen: &[String]) -> Vec<&str> {
+/// Compares with `screens/NAME.txt`, or writes it when `MQ_WRITE_SCREENS` is set.
+fn check(name: &str, screen: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("screens")
+        .join(format!("{name}.txt"));
+    if std::env::var_os("MQ_WRITE_SCREENS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, screen).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        screen == expected,
+        "{} differs; if that is meant, run with MQ_WRITE_SCREENS=1 and look at the change\n{screen}",
+        path.display()
+    );
+}
+
+/// Only for files that are read: the blank middle of a screen is as it should be.
+fn without_blank_lines(screen: &str) -> String {
     screen
-        .iter()
-        .map(String::as_str)
+        .lines()
         .filter(|line| !line.is_empty())
+        .map(|line| format!("{line}\n"))
         .collect()
 }
 
-const FOOTER: &str = " Tab view  ↑↓ move  / filter  r refresh  ? help  q quit";
-
-#[test]
-fn a_healthy_cluster_at_80_by_24() {
-    let mut app = samples::app(samples::healthy());
-    let brokers = screen(&mut app, 80, 24, "1");
-    assert_eq!(
-        without_blank_lines(&brokers),
-        [
-            " mq  127.0.0.1:9876  brokers 2  topics 3  groups 3  lag 12003  1s old",
-            "[1 Brokers] 2 Topics  3 Groups",
-            "  BROKER          ID ADDRESS               VERSION    IN/S   OUT/S  DISK STATE",
-            "> broker-a         0 127.0.0.1:10911       V4_9_8     1235    99.0   42% up",
-            "  broker-b         0 127.0.0.1:10921       V4_9_8     1235    99.0   42% up",
-            FOOTER,
-        ]
-    );
-    let groups = screen(&mut app, 80, 24, "3");
-    assert_eq!(
-        without_blank_lines(&groups)[2..6],
-        [
-            "  GROUP                             TOPICS MEMBERS        LAG    CHANGE    OUT/S",
-            "> billing                                1       2      12000         -     12.0",
-            "  mailer                                 1       2          3         -     12.0",
-            "  audit-writer                           1       2          0         -     12.0",
-        ]
-    );
+/// Five rounds in which orders arrive and `billing` consumes half of them.
+fn with_traffic(first: Snapshot) -> App {
+    samples::app_after(5, first, |snapshot| {
+        for id in 0..4 {
+            samples::send(snapshot, "orders", id, 400 + i64::from(id) * 100);
+        }
+        if snapshot.groups.iter().any(|group| group.name == "billing") {
+            samples::consume(snapshot, "billing", 200);
+        }
+    })
 }
 
 #[test]
-fn rates_need_two_snapshots() {
-    let mut app = samples::app(samples::healthy());
-    let mut next = samples::healthy();
-    next.taken += Duration::from_secs(2);
-    if let Ok(stats) = &mut next.topics[1].stats {
-        stats.ends += 500;
+fn every_page_in_every_situation() {
+    let situations: [(&str, fn() -> Snapshot); 4] = [
+        ("healthy", samples::healthy),
+        ("empty", samples::empty),
+        ("dead-broker", samples::failing),
+        ("huge", samples::huge),
+    ];
+    let pages = [
+        ("pulse", ""),
+        ("brokers", ":b\n"),
+        ("broker", ":b\n\n"),
+        ("topics", ":t\n"),
+        ("topic", ":topic o\n"),
+        ("groups", ":g\n"),
+        ("group", ":g\n\n"),
+        ("dlq", ":d\n"),
+        ("clients", ":c\n"),
+        ("store", ":s\n"),
+        ("help", "?"),
+    ];
+    for (page, keys) in pages {
+        let mut screens = String::new();
+        for (situation, snapshot) in situations {
+            for size in [(80, 24), (120, 40), (200, 50)] {
+                let seen = screen(&mut with_traffic(snapshot()), size, keys);
+                screens.push_str(&format!(
+                    "--- {situation}, {}x{}\n{}",
+                    size.0,
+                    size.1,
+                    without_blank_lines(&seen)
+                ));
+            }
+        }
+        check(page, &screens);
     }
-    if let Ok(progress) = &mut next.groups[1].progress {
-        progress.lag += 10;
-    }
-    update(&mut app, Event::Snapshot(Box::new(next)));
-    let topics = screen(&mut app, 80, 24, "2").join("\n");
-    assert!(topics.contains("1.2M      250"), "{topics}");
-    let groups = screen(&mut app, 80, 24, "3").join("\n");
-    assert!(groups.contains("12010       +10"), "{groups}");
 }
 
 #[test]
-fn a_dead_broker_is_shown_and_the_rest_goes_on() {
-    let mut app = samples::app(samples::failing());
-    let brokers = screen(&mut app, 80, 24, "1").join("\n");
-    for expected in [
-        "brokers 2 (1 DOWN)",
-        "DOWN",
-        "lag ≥12000",
-        "! broker-b: connect to 127.0.0.1:10921: connection refused",
+fn details_filter_and_commands() {
+    let mut screens = String::new();
+    for (name, keys) in [
+        ("details", ":g\ne"),
+        ("filter", ":t\n/ord"),
+        ("nothing matches", ":t\n/nosuch\n"),
+        ("command", ":topic a"),
+        ("sorted", ":t\n2"),
+        ("equivalent", ":g\n!"),
+        ("frozen", "f"),
     ] {
-        assert!(
-            brokers.contains(expected),
-            "{expected:?} is missing:\n{brokers}"
-        );
+        let seen = screen(&mut with_traffic(samples::healthy()), (80, 24), keys);
+        screens.push_str(&format!("--- {name}\n{}", without_blank_lines(&seen)));
     }
-    let topics = screen(&mut app, 80, 24, "2").join("\n");
-    assert!(topics.contains("≥1.2M"), "{topics}");
-    let groups = screen(&mut app, 80, 24, "3");
-    // What is unknown may be the worst: it stands on top, without a number.
-    assert!(
-        groups[3].starts_with("> mailer") && !groups[3].contains(char::is_numeric),
-        "{}",
-        groups[3]
-    );
+    check("modes", &screens);
 }
 
 #[test]
-fn nothing_there_and_nothing_known() {
-    let empty = screen(&mut samples::app(samples::empty()), 80, 24, "2").join("\n");
-    assert!(empty.contains("none"), "{empty}");
-    let filtered = screen(&mut samples::app(samples::healthy()), 80, 24, "2/nosuch").join("\n");
-    assert!(
-        filtered.contains("nothing matches the filter") && filtered.contains("/nosuch_"),
-        "{filtered}"
-    );
-
-    let mut app = App::new("10.0.0.1:9876".to_owned(), false, std::time::Instant::now());
-    assert!(
-        screen(&mut app, 80, 24, "")
-            .join("\n")
-            .contains("Asking the name servers")
-    );
-    update(
-        &mut app,
-        Event::Failed("name server 10.0.0.1:9876: no answer within 3s".to_owned()),
-    );
-    let failed = screen(&mut app, 80, 24, "").join("\n");
+fn before_the_first_answer() {
+    let mut app = App::new("10.0.0.1:9876".to_owned(), 0);
+    assert!(screen(&mut app, (80, 24), "").contains("Asking the name servers"));
+    let failure = "name server 10.0.0.1:9876: no answer within 3s".to_owned();
+    crate::update::update(&mut app, crate::update::Event::Failed(failure));
+    let failed = screen(&mut app, (80, 24), "");
     assert!(
         failed.contains("Nothing is known yet") && failed.contains("! name server 10.0.0.1:9876"),
         "{failed}"
@@ -140,49 +131,222 @@ fn nothing_there_and_nothing_known() {
 }
 
 #[test]
-fn help_lists_every_key() {
-    let help = screen(&mut samples::app(samples::healthy()), 80, 24, "?").join("\n");
-    for binding in keys::BROWSE {
-        assert!(
-            help.contains(binding.help),
-            "{} is missing:\n{help}",
-            binding.label
-        );
+fn ascii_is_ascii() {
+    let mut app = with_traffic(samples::failing());
+    for keys in ["", ":t\n", ":g\n", "\n", "?", ":topic a"] {
+        press(&mut app, keys);
+        let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+        let theme = Theme {
+            ascii: true,
+            ..PLAIN
+        };
+        terminal.draw(|frame| view(&app, theme, frame)).unwrap();
+        let seen = crate::frame::text(terminal.backend().buffer());
+        assert!(seen.is_ascii(), "{seen}");
     }
 }
 
 #[test]
-fn every_size_is_drawn() {
-    for (width, height) in [
-        (1, 1),
-        (10, 3),
-        (40, 12),
-        (80, 24),
-        (120, 40),
-        (200, 50),
-        (400, 100),
-    ] {
-        for snapshot in [samples::healthy(), samples::empty(), samples::failing()] {
-            for keys in ["1", "2", "3", "?", "2/x"] {
-                let lines = screen(&mut samples::app(snapshot.clone()), width, height, keys);
-                assert_eq!(lines.len(), usize::from(height));
-            }
+fn wide_characters_are_measured() {
+    assert_eq!(fit("订单", 5, false, PLAIN), "订单 ");
+    assert_eq!(fit("订单主题", 5, false, PLAIN), "订单…");
+    assert_eq!(fit("订单主题", 4, true, PLAIN), "订… ");
+    assert_eq!(fit("订单", 0, false, PLAIN), "");
+}
+
+/// An incident: what was staged, and the first cells of the row that must be on the pulse.
+struct Incident {
+    name: &'static str,
+    app: fn() -> App,
+    row: [&'static str; 3],
+    /// Keys from that row, and what the screen must then say.
+    keys: &'static str,
+    shows: &'static [&'static str],
+}
+
+const INCIDENTS: [Incident; 8] = [
+    Incident {
+        name: "a stuck consumer",
+        app: || {
+            samples::app_after(12, samples::healthy(), |snapshot| {
+                samples::send(snapshot, "orders", 1, 50)
+            })
+        },
+        row: ["CRIT", "stuck", "billing"],
+        keys: "\n",
+        shows: &["stuck for 22s", "10.0.0.1@billing"],
+    },
+    Incident {
+        name: "a group without members",
+        app: || {
+            let mut snapshot = samples::healthy();
+            samples::group(&mut snapshot, "billing").members = Ok(Vec::new());
+            samples::app(snapshot)
+        },
+        row: ["CRIT", "no member", "billing"],
+        keys: "\n",
+        shows: &["no member", "nobody"],
+    },
+    Incident {
+        name: "one hot queue",
+        app: || {
+            samples::app_after(5, samples::healthy(), |snapshot| {
+                samples::send(snapshot, "orders", 2, 9_000);
+                samples::consume(snapshot, "billing", 250);
+            })
+        },
+        row: ["WARN", "hot queue", "billing"],
+        keys: "\n",
+        shows: &["████████", "10.0.0.1@billing"],
+    },
+    Incident {
+        name: "one queue whose client hangs",
+        app: || {
+            samples::app_after(12, samples::healthy(), |snapshot| {
+                for id in 0..4 {
+                    samples::send(snapshot, "orders", id, 10);
+                }
+                let hung = samples::group_queues(snapshot, "billing")[3].offset;
+                samples::consume(snapshot, "billing", 11);
+                samples::group_queues(snapshot, "billing")[3].offset = hung;
+            })
+        },
+        row: ["CRIT", "stuck queue", "billing"],
+        keys: "\n",
+        shows: &["22s"],
+    },
+    Incident {
+        name: "a broker down",
+        app: || samples::app(samples::failing()),
+        row: ["CRIT", "broker down", "broker-b (127.0.0.1:10921)"],
+        keys: "\n",
+        shows: &["DOWN", "connection refused"],
+    },
+    Incident {
+        name: "disk at 90 %",
+        app: || {
+            let mut snapshot = samples::healthy();
+            snapshot.brokers[0].runtime.as_mut().unwrap().disk_used = Some(0.9);
+            samples::app(snapshot)
+        },
+        row: ["CRIT", "disk", "broker-a"],
+        keys: "\n",
+        shows: &["disk 90%"],
+    },
+    Incident {
+        name: "messages arriving in a dead-letter queue",
+        app: || {
+            samples::app_after(4, samples::healthy(), |snapshot| {
+                samples::send(snapshot, "%DLQ%billing", 0, 3)
+            })
+        },
+        row: ["CRIT", "dead letters arrive", "billing"],
+        keys: "\n",
+        shows: &["%DLQ%billing", "messages 9"],
+    },
+    Incident {
+        name: "two members with different subscriptions",
+        app: || {
+            let mut snapshot = samples::healthy();
+            let members = samples::group(&mut snapshot, "mailer")
+                .members
+                .as_mut()
+                .unwrap();
+            let running = members[1].running.as_mut().unwrap().as_mut().unwrap();
+            running.subscriptions[0].expression = "vip".to_owned();
+            samples::app(snapshot)
+        },
+        row: ["CRIT", "subscriptions", "mailer"],
+        keys: "\n",
+        shows: &["subscriptions differ", "payments:vip"],
+    },
+];
+
+#[test]
+fn incidents_are_on_the_pulse_and_open_with_a_key() {
+    for incident in INCIDENTS {
+        let mut app = (incident.app)();
+        let sheet = app.sheet();
+        let starts = |row: &&Row| {
+            row.cells
+                .iter()
+                .zip(incident.row)
+                .all(|(cell, expected)| cell.plain() == expected)
+        };
+        let row = sheet.rows.iter().find(starts);
+        let row = row
+            .unwrap_or_else(|| panic!("{}:\n{}", incident.name, screen(&mut app, (120, 40), "")));
+        assert!(
+            row.command
+                .as_ref()
+                .is_some_and(|fix| fix.starts_with("mq ")),
+            "{}",
+            incident.name
+        );
+        let pulse = screen(&mut app, (80, 24), "");
+        assert!(
+            pulse.contains(incident.row[1]),
+            "{}: not seen at 80x24\n{pulse}",
+            incident.name
+        );
+        // From there it is one key; the row itself is reached by at most two.
+        app.place_mut().selected = Some(row.key.clone());
+        let place = sheet
+            .rows
+            .iter()
+            .position(|other| other.key == row.key)
+            .unwrap();
+        assert!(
+            place + incident.keys.len() <= 3,
+            "{}: too far down",
+            incident.name
+        );
+        let seen = screen(&mut app, (120, 40), incident.keys);
+        for text in incident.shows {
+            assert!(
+                seen.contains(text),
+                "{}: {text:?} is missing\n{seen}",
+                incident.name
+            );
         }
     }
-    let wide = screen(&mut samples::app(samples::healthy()), 200, 50, "2");
-    assert!(wide[2].ends_with("IN/S") && wide[49] == FOOTER, "{wide:#?}");
+}
+
+#[test]
+fn a_calm_cluster_says_so() {
+    let mut snapshot = samples::healthy();
+    samples::consume(&mut snapshot, "billing", i64::MAX);
+    let seen = screen(&mut samples::app(snapshot), (80, 24), "");
+    assert!(seen.contains("All is well"), "{seen}");
 }
 
 #[test]
 fn a_long_list_is_scrolled_to_the_selection() {
-    let mut snapshot = samples::healthy();
-    let template = snapshot.topics[0].clone();
-    snapshot.topics = (0..1000)
-        .map(|n| crate::snapshot::Topic {
-            name: format!("topic-{n:04}"),
-            ..template.clone()
-        })
-        .collect();
-    let lines = screen(&mut samples::app(snapshot), 80, 24, "2G");
-    assert!(lines[22].starts_with("> topic-0999"), "{lines:#?}");
+    let seen = screen(&mut samples::app(samples::huge()), (80, 24), ":t\nG");
+    assert!(seen.contains("> topic-09999"), "{seen}");
+}
+
+fn any_situation() -> impl Strategy<Value = Snapshot> {
+    prop_oneof![
+        Just(samples::healthy()),
+        Just(samples::empty()),
+        Just(samples::failing())
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// No size and no order of keys does harm.
+    #[test]
+    fn any_size_and_any_keys(
+        snapshot in any_situation(),
+        width in 1_u16..400,
+        height in 1_u16..100,
+        keys in "[ -~\t\n\x1b\x08订]{0,40}",
+    ) {
+        let mut app = with_traffic(snapshot);
+        let seen = screen(&mut app, (width, height), &keys);
+        prop_assert_eq!(seen.lines().count(), usize::from(height));
+    }
 }

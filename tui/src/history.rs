@@ -1,0 +1,326 @@
+//! What was seen since the dashboard started: rates, trends, and since when a queue stands still.
+//!
+//! A round in which a broker was missing adds nothing to the sums of what lies on it: a difference with it says nothing.
+
+use std::collections::HashMap;
+
+use client::verdict::{Facts, Sample, Verdict};
+
+use crate::snapshot::{Group, GroupQueue, Runtime, Snapshot, TopicQueue};
+
+/// Rounds kept: five minutes at two seconds each.
+const ROUNDS: usize = 150;
+
+/// A counter or a gauge over time, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Series(Vec<(i64, f64)>);
+
+impl Series {
+    fn push(&mut self, at_ms: i64, value: f64) {
+        if self.0.last().is_some_and(|(last, _)| *last >= at_ms) {
+            return;
+        }
+        if self.0.len() == ROUNDS {
+            self.0.remove(0);
+        }
+        self.0.push((at_ms, value));
+    }
+
+    pub(crate) fn values(&self) -> Vec<f64> {
+        self.0.iter().map(|(_, value)| *value).collect()
+    }
+
+    /// By how much a counter grew per second between neighbours.
+    pub(crate) fn rates(&self) -> Vec<f64> {
+        self.0
+            .windows(2)
+            .map(|pair| rate(pair[0], pair[1]))
+            .collect()
+    }
+
+    /// The latest rate of a counter.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        let (earlier, last) = (self.0.iter().rev().nth(1)?, self.0.last()?);
+        Some(rate(*earlier, *last))
+    }
+}
+
+/// Counters that go back (a deleted topic made again) count as standing still.
+fn rate((from_ms, from): (i64, f64), (to_ms, to): (i64, f64)) -> f64 {
+    (to - from).max(0.0) * 1000.0 / (to_ms - from_ms).max(1) as f64
+}
+
+/// A queue of a topic: broker and id.
+type QueueKey = (String, i32);
+
+/// Where a queue's reader or end stands, and since when.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    offset: i64,
+    seen_ms: i64,
+    since_ms: i64,
+    per_second: Option<f64>,
+}
+
+impl Mark {
+    fn advance(before: Option<&Self>, offset: i64, at_ms: i64, waiting: bool) -> Self {
+        let Some(before) = before else {
+            return Self {
+                offset,
+                seen_ms: at_ms,
+                since_ms: at_ms,
+                per_second: None,
+            };
+        };
+        if at_ms <= before.seen_ms {
+            return *before;
+        }
+        let moved = offset != before.offset;
+        Self {
+            offset,
+            seen_ms: at_ms,
+            // Nothing to do is not standing still.
+            since_ms: if moved || !waiting {
+                at_ms
+            } else {
+                before.since_ms
+            },
+            per_second: Some(rate(
+                (before.seen_ms, before.offset as f64),
+                (at_ms, offset as f64),
+            )),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// Messages per second into and out of all brokers.
+    pub(crate) arriving: Series,
+    pub(crate) leaving: Series,
+    /// Messages that all groups have yet to consume.
+    pub(crate) backlog: Series,
+    /// By topic: the sum of its queues' ends.
+    topics: HashMap<String, Series>,
+    groups: HashMap<String, Vec<Sample>>,
+    topic_queues: HashMap<String, HashMap<QueueKey, Mark>>,
+    group_queues: HashMap<(String, String), HashMap<QueueKey, Mark>>,
+}
+
+impl History {
+    pub(crate) fn add(&mut self, snapshot: &Snapshot) {
+        let at_ms = snapshot.taken_ms;
+        let runtimes = || {
+            snapshot
+                .brokers
+                .iter()
+                .map(|broker| broker.runtime.as_ref().ok())
+        };
+        // Adding to zero: an empty sum of floats is negative zero.
+        let sum = |of: fn(&Runtime) -> f64| {
+            runtimes().try_fold(0.0, |sum, runtime| Some(sum + of(runtime?)))
+        };
+        if let (Some(arriving), Some(leaving)) =
+            (sum(|r| r.in_per_second), sum(|r| r.out_per_second))
+        {
+            self.arriving.push(at_ms, arriving);
+            self.leaving.push(at_ms, leaving);
+        }
+        let whole = snapshot.groups.iter().all(|group| !group.incomplete);
+        let lags = snapshot
+            .groups
+            .iter()
+            .map(|group| group.lag().ok())
+            .sum::<Option<i64>>();
+        if let Some(lag) = lags.filter(|_| whole) {
+            self.backlog.push(at_ms, lag as f64);
+        }
+        self.topics.retain(|name, _| snapshot.topic(name).is_some());
+        self.topic_queues
+            .retain(|name, _| snapshot.topic(name).is_some());
+        for topic in snapshot.topics.iter().filter(|topic| !topic.incomplete) {
+            let Ok(queues) = &topic.queues else { continue };
+            if let Some(ends) = topic.ends() {
+                self.topics
+                    .entry(topic.name.clone())
+                    .or_default()
+                    .push(topic.asked_ms, ends as f64);
+            }
+            let marks = self.topic_queues.entry(topic.name.clone()).or_default();
+            *marks = queues
+                .iter()
+                .map(|queue| {
+                    let key = (queue.broker.clone(), queue.id);
+                    let mark = Mark::advance(marks.get(&key), queue.max, topic.asked_ms, true);
+                    (key, mark)
+                })
+                .collect();
+        }
+        self.groups.retain(|name, _| snapshot.group(name).is_some());
+        self.group_queues
+            .retain(|(name, _), _| snapshot.group(name).is_some());
+        for group in snapshot.groups.iter().filter(|group| !group.incomplete) {
+            self.add_group(group);
+        }
+    }
+
+    fn add_group(&mut self, group: &Group) {
+        let Ok(queues) = &group.queues else { return };
+        let sample = Sample {
+            at_ms: group.asked_ms,
+            lag: queues.iter().map(GroupQueue::lag).sum(),
+            consumed: queues.iter().map(|queue| queue.offset).sum(),
+        };
+        let samples = self.groups.entry(group.name.clone()).or_default();
+        if samples.last().is_none_or(|last| last.at_ms < sample.at_ms) {
+            if samples.len() == ROUNDS {
+                samples.remove(0);
+            }
+            samples.push(sample);
+        }
+        for queue in queues {
+            let marks = self
+                .group_queues
+                .entry((group.name.clone(), queue.topic.clone()))
+                .or_default();
+            let key = (queue.broker.clone(), queue.id);
+            let mark = Mark::advance(
+                marks.get(&key),
+                queue.offset,
+                group.asked_ms,
+                queue.lag() > 0,
+            );
+            marks.insert(key, mark);
+        }
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Option<&Series> {
+        self.topics.get(name)
+    }
+
+    pub(crate) fn lags(&self, group: &str) -> Vec<f64> {
+        let samples = self
+            .groups
+            .get(group)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        samples.iter().map(|sample| sample.lag as f64).collect()
+    }
+
+    /// Messages per second that a group consumes.
+    pub(crate) fn consume_rate(&self, group: &str) -> Option<f64> {
+        let samples = self.groups.get(group)?;
+        let (earlier, last) = (samples.iter().rev().nth(1)?, samples.last()?);
+        let point = |sample: &Sample| (sample.at_ms, sample.consumed as f64);
+        Some(rate(point(earlier), point(last)))
+    }
+
+    pub(crate) fn arrival_rate(&self, topic: &str, queue: &TopicQueue) -> Option<f64> {
+        self.topic_queues
+            .get(topic)?
+            .get(&(queue.broker.clone(), queue.id))?
+            .per_second
+    }
+
+    fn group_mark(&self, group: &str, queue: &GroupQueue) -> Option<&Mark> {
+        let marks = self
+            .group_queues
+            .get(&(group.to_owned(), queue.topic.clone()))?;
+        marks.get(&(queue.broker.clone(), queue.id))
+    }
+
+    pub(crate) fn queue_consume_rate(&self, group: &str, queue: &GroupQueue) -> Option<f64> {
+        self.group_mark(group, queue)?.per_second
+    }
+
+    /// For how long messages have waited in a queue while its offset stood still.
+    pub(crate) fn stands_still_ms(&self, group: &str, queue: &GroupQueue) -> i64 {
+        self.group_mark(group, queue)
+            .map_or(0, |mark| mark.seen_ms - mark.since_ms)
+    }
+
+    /// How a group is doing.
+    pub(crate) fn verdict(&self, group: &Group, snapshot: &Snapshot) -> Verdict {
+        let samples = self
+            .groups
+            .get(&group.name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let facts = Facts {
+            members: group.member_count(),
+            behind_ms: group.behind_ms(snapshot.taken_ms),
+            retention_ms: snapshot.retention_ms(),
+            lost: lost(group, snapshot),
+        };
+        Verdict::of(samples, facts)
+    }
+}
+
+/// Messages that were deleted before the group came to them.
+fn lost(group: &Group, snapshot: &Snapshot) -> i64 {
+    let Ok(queues) = &group.queues else { return 0 };
+    let gap = |queue: &GroupQueue| {
+        // A group that never consumed has missed nothing yet: it starts where the queue starts.
+        if queue.offset == 0 {
+            return 0;
+        }
+        let Some(Ok(ends)) = snapshot.topic(&queue.topic).map(|topic| &topic.queues) else {
+            return 0;
+        };
+        let end = ends
+            .iter()
+            .find(|end| end.broker == queue.broker && end.id == queue.id);
+        end.map_or(0, |end| (end.min - queue.offset).max(0))
+    };
+    queues.iter().map(gap).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn rates_and_stillness_come_from_rounds() {
+        let mut history = History::default();
+        for round in 0..3 {
+            history.add(&samples::at(round * 2_000, round * 500));
+        }
+        assert_eq!(history.topic("orders").unwrap().rate(), Some(250.0));
+        let last = samples::at(4_000, 1_000);
+        let billing = last.group("billing").unwrap();
+        let queue = &billing.queues.as_ref().unwrap()[0];
+        assert_eq!(history.stands_still_ms("billing", queue), 4_000);
+        assert_eq!(history.consume_rate("billing"), Some(0.0));
+    }
+
+    #[test]
+    fn an_incomplete_round_adds_nothing() {
+        let mut history = History::default();
+        history.add(&samples::at(0, 0));
+        let mut partial = samples::at(2_000, 0);
+        for topic in &mut partial.topics {
+            topic.incomplete = true;
+        }
+        history.add(&partial);
+        assert_eq!(history.topic("orders").unwrap().rate(), None);
+    }
+
+    #[test]
+    fn the_ring_is_bounded_and_forgets_what_is_gone() {
+        let mut history = History::default();
+        for round in 0..400 {
+            history.add(&samples::at(round * 2_000, 0));
+        }
+        assert_eq!(history.lags("billing").len(), ROUNDS);
+        history.add(&Snapshot {
+            taken_ms: 900_000,
+            ..Snapshot::default()
+        });
+        assert!(
+            history.topics.is_empty()
+                && history.groups.is_empty()
+                && history.group_queues.is_empty()
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! One file per page: state in, sheet out.
+
+use crate::app::{App, Page};
+use crate::sheet::{Cell, Sheet, Tone};
+
+mod brokers;
+mod clients;
+mod groups;
+mod help;
+mod pulse;
+mod store;
+mod topics;
+
+/// A value asked longer ago than this, compared with the round it is shown in, says so.
+const STALE_MS: i64 = 5_000;
+
+pub(crate) fn sheet(app: &App, page: &Page) -> Sheet {
+    match page {
+        Page::Pulse => pulse::pulse(app),
+        Page::Brokers => brokers::list(app),
+        Page::Broker(address) => brokers::one(app, address),
+        Page::Topics => topics::list(app),
+        Page::Topic(name) => topics::one(app, name),
+        Page::Dlq => topics::dead_letters(app),
+        Page::Groups => groups::list(app),
+        Page::Group(name) => groups::one(app, name),
+        Page::Clients => clients::list(app),
+        Page::Store => store::store(app),
+        Page::Help => help::help(),
+    }
+}
+
+/// How old a value is, if that is worth a word.
+fn age(app: &App, asked_ms: i64) -> Cell {
+    let age_ms = app.now_ms - asked_ms;
+    if age_ms < STALE_MS {
+        return Cell::nothing();
+    }
+    Cell::span(Some(age_ms)).tone(Tone::Dim)
+}

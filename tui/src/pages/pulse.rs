@@ -1,0 +1,175 @@
+//! Home: is it healthy, what falls behind, since when.
+
+use client::verdict::Verdict;
+
+use crate::app::{App, Page};
+use crate::findings::{Level, findings};
+use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, short, short_rate};
+use crate::snapshot::{Group, Snapshot};
+
+const COLUMNS: [Column; 4] = [
+    Column::text("LEVEL", 5),
+    Column::text("WHAT", 19),
+    Column::wide("SUBJECT", 16),
+    Column::wide("EVIDENCE", 24),
+];
+
+/// Groups without a finding that are listed below the findings, the largest lag first.
+const WORST_GROUPS: usize = 10;
+
+pub(super) fn pulse(app: &App) -> Sheet {
+    let mut sheet = Sheet::new(&COLUMNS).command("mq cluster health");
+    let Some(snapshot) = &app.latest else {
+        return sheet;
+    };
+    sheet.fact_line(cluster(snapshot));
+    let latest = |values: &[f64]| values.last().copied();
+    let (arriving, leaving) = (app.history.arriving.values(), app.history.leaving.values());
+    sheet.fact_line([
+        (
+            "in/s",
+            latest(&arriving).map_or_else(
+                || Cell::unknown("a broker is missing"),
+                |rate| Cell::text(short_rate(rate)),
+            ),
+        ),
+        ("", Cell::new(Value::Spark(arriving))),
+        (
+            "out/s",
+            latest(&leaving).map_or_else(
+                || Cell::unknown("a broker is missing"),
+                |rate| Cell::text(short_rate(rate)),
+            ),
+        ),
+        ("", Cell::new(Value::Spark(leaving))),
+    ]);
+    let backlog = app.history.backlog.values();
+    sheet.fact_line([
+        ("backlog", backlog_now(snapshot)),
+        ("", Cell::new(Value::Spark(backlog.clone()))),
+        ("", Cell::text(trend(&backlog))),
+    ]);
+    let found = findings(app);
+    let mut behind: Vec<&Group> = snapshot
+        .groups
+        .iter()
+        .filter(|group| {
+            !found
+                .iter()
+                .any(|finding| finding.open == Page::Group(group.name.clone()))
+        })
+        .filter(|group| group.lag().is_ok_and(|lag| lag > 0))
+        .collect();
+    behind.sort_by_key(|group| std::cmp::Reverse(group.lag().unwrap_or(0)));
+    let findings = found.into_iter().map(|finding| {
+        let key = format!(
+            "{} {} {}",
+            finding.what,
+            finding.subject,
+            finding.evidence.len()
+        );
+        let cells = vec![
+            Cell::text(finding.level.word()).tone(finding.level.tone()),
+            Cell::text(finding.what).tone(finding.level.tone()),
+            Cell::text(finding.subject),
+            Cell::text(finding.evidence.clone()),
+        ];
+        Row::new(key, cells)
+            .detail("evidence", finding.evidence)
+            .detail("fix", finding.fix.clone())
+            .link([finding.open.clone()])
+            .open(finding.open)
+            .command(finding.fix)
+    });
+    sheet.rows = findings.collect();
+    sheet.rows.extend(
+        behind
+            .into_iter()
+            .take(WORST_GROUPS)
+            .map(|group| calm(app, snapshot, group)),
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    for row in &mut sheet.rows {
+        while !seen.insert(row.key.clone()) {
+            row.key.push('\'');
+        }
+    }
+    sheet.empty = "All is well: every broker answers, no group is behind.".to_owned();
+    sheet
+}
+
+fn cluster(snapshot: &Snapshot) -> Vec<(&'static str, Cell)> {
+    let down = snapshot
+        .brokers
+        .iter()
+        .filter(|broker| broker.runtime.is_err())
+        .count();
+    let mut versions: Vec<&str> = snapshot
+        .brokers
+        .iter()
+        .filter_map(|broker| Some(broker.runtime.as_ref().ok()?.version.as_str()))
+        .collect();
+    versions.sort_unstable();
+    versions.dedup();
+    let count = |count: usize| Cell::whole(count as i64);
+    let brokers = match down {
+        0 => count(snapshot.brokers.len()),
+        down => Cell::text(format!("{} ({down} DOWN)", snapshot.brokers.len())).tone(Tone::Bad),
+    };
+    let disk = snapshot
+        .brokers
+        .iter()
+        .filter_map(|broker| broker.runtime.as_ref().ok()?.disk_used)
+        .reduce(f64::max);
+    vec![
+        ("name servers", count(snapshot.name_servers.len())),
+        ("brokers", brokers),
+        ("version", Cell::text(versions.join(" "))),
+        ("disk", Cell::percent(disk)),
+        ("topics", count(snapshot.topics.len())),
+        ("groups", count(snapshot.groups.len())),
+    ]
+}
+
+fn backlog_now(snapshot: &Snapshot) -> Cell {
+    let known = snapshot
+        .groups
+        .iter()
+        .filter_map(|group| group.lag().ok())
+        .sum();
+    let at_least = snapshot
+        .groups
+        .iter()
+        .any(|group| group.incomplete || group.queues.is_err());
+    Cell::count(known, at_least)
+}
+
+/// Since when the backlog has done what it does, in words.
+fn trend(backlog: &[f64]) -> String {
+    let (Some(first), Some(last)) = (backlog.first(), backlog.last()) else {
+        return String::new();
+    };
+    let change = (last - first) as i64;
+    match change {
+        0 => "steady since the start".to_owned(),
+        1.. => format!("+{} since the start", short(change)),
+        _ => format!("{} since the start", short(change)),
+    }
+}
+
+/// A group that is behind, and nothing is wrong with that.
+fn calm(app: &App, snapshot: &Snapshot, group: &Group) -> Row {
+    let verdict: Verdict = app.history.verdict(group, snapshot);
+    let lag = group.lag().unwrap_or(0);
+    let page = Page::Group(group.name.clone());
+    let cells = vec![
+        Cell::text(Level::Note.word()),
+        Cell::text("lag"),
+        Cell::text(group.name.clone()),
+        Cell::text(format!("{} messages; {verdict}", short(lag))),
+    ];
+    Row::new(format!("group {}", group.name), cells)
+        .link([page.clone()])
+        .open(page)
+        .command(format!("mq group lag {}", group.name))
+}

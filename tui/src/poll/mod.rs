@@ -1,0 +1,510 @@
+//! The one task that asks the servers. Each round asks everybody at once, each with its own deadline, and ends in a whole
+//! snapshot: a server that does not answer is data in it.
+//!
+//! A round asks for a bounded number of topics and groups, those asked longest ago first, so that watching ten thousand
+//! topics costs the brokers no more than watching a few hundred. What was not asked keeps its value and its age.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use client::Client;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::snapshot::{Broker, Group, Known, NameServer, Running, Snapshot, Topic};
+
+mod ask;
+
+/// Questions on their way at once, over all servers.
+const AT_ONCE: usize = 16;
+/// Topics and groups asked in a round.
+const TOPICS_PER_ROUND: usize = 300;
+const GROUPS_PER_ROUND: usize = 200;
+/// Consumers asked about themselves in a round: the broker passes each question on to its client.
+const CLIENTS_PER_ROUND: usize = 32;
+/// Lists of names and settings are asked for in every so-manieth round.
+const LISTS_EVERY: u64 = 5;
+
+/// What is remembered from round to round.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    client: Client,
+    rounds: u64,
+    /// By broker address.
+    retention_ms: BTreeMap<String, i64>,
+    /// By master: what it has.
+    topics: BTreeMap<Master, Known<Vec<String>>>,
+    groups: BTreeMap<Master, Known<Vec<String>>>,
+    known: Snapshot,
+    /// When consumers were last asked about themselves, and what they said, by group and client.
+    running: BTreeMap<(String, String), (i64, Known<Running>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Master {
+    name: String,
+    address: String,
+}
+
+impl Master {
+    /// Why it is not asked, if the round already knows that it does not answer.
+    fn dead(&self, alive: &BTreeSet<String>) -> Option<String> {
+        (!alive.contains(&self.address)).then(|| format!("{} does not answer", self.name))
+    }
+}
+
+impl Poller {
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            rounds: 0,
+            retention_ms: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            known: Snapshot::default(),
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// Asks everybody once.
+    ///
+    /// # Errors
+    /// When no name server answered: then nothing is known.
+    pub(crate) async fn round(&mut self) -> Result<Arc<Snapshot>, String> {
+        let (name_servers, mut brokers) = self.brokers().await?;
+        let masters: Vec<Master> = brokers
+            .iter()
+            .filter(|broker| broker.id == 0)
+            .map(|broker| Master {
+                name: broker.name.clone(),
+                address: broker.address.clone(),
+            })
+            .collect();
+        let alive: BTreeSet<String> = brokers
+            .iter()
+            .filter(|broker| broker.runtime.is_ok())
+            .map(|broker| broker.address.clone())
+            .collect();
+        self.lists(&masters, &alive).await;
+        for broker in &mut brokers {
+            if let Ok(runtime) = &mut broker.runtime {
+                runtime.retention_ms = self.retention_ms.get(&broker.address).copied();
+            }
+        }
+        let topics = self.ask_topics(&alive).await;
+        let groups = self.ask_groups(&alive).await;
+        self.rounds += 1;
+        let mut missing = Vec::new();
+        for (what, lists) in [("topics", &self.topics), ("groups", &self.groups)] {
+            let failed = lists
+                .iter()
+                .filter_map(|(master, list)| Some((master, list.as_ref().err()?)));
+            // That a broker is down is said once, at the broker.
+            let failed = failed.filter(|(master, _)| alive.contains(&master.address));
+            missing.extend(
+                failed.map(|(master, reason)| format!("{what} of {}: {reason}", master.name)),
+            );
+        }
+        self.known = Snapshot {
+            taken_ms: now_ms(),
+            name_servers,
+            brokers,
+            topics,
+            groups,
+            missing,
+        };
+        Ok(Arc::new(self.known.clone()))
+    }
+
+    /// The brokers of all name servers, and how each is.
+    async fn brokers(&self) -> Result<(Vec<NameServer>, Vec<Broker>), String> {
+        let client = &self.client;
+        let asked = all(client.name_servers().all().iter().cloned(), |address| {
+            let client = client.clone();
+            async move { (ask::cluster(&client, &address).await, address) }
+        });
+        let mut name_servers = Vec::new();
+        let mut brokers = BTreeMap::new();
+        for (cluster, address) in asked.await {
+            let known = cluster.map(|cluster| {
+                let mut addresses = Vec::new();
+                for (name, data) in cluster.broker_addr_table {
+                    for (id, broker) in data.broker_addrs {
+                        addresses.push(broker.clone());
+                        brokers.insert((data.cluster.clone(), name.clone(), id), broker);
+                    }
+                }
+                addresses
+            });
+            name_servers.push(NameServer {
+                address,
+                brokers: known,
+            });
+        }
+        if name_servers.iter().all(|server| server.brokers.is_err()) {
+            let reasons = name_servers
+                .into_iter()
+                .filter_map(|server| server.brokers.err());
+            return Err(Vec::from_iter(reasons).join("; "));
+        }
+        let asked = all(brokers, |((cluster, name, id), address)| {
+            let client = client.clone();
+            async move {
+                let runtime = ask::runtime(&client, &address).await;
+                Broker {
+                    cluster,
+                    name,
+                    id,
+                    address,
+                    runtime,
+                }
+            }
+        });
+        let mut brokers = asked.await;
+        brokers.sort_by(|a, b| (&a.cluster, &a.name, a.id).cmp(&(&b.cluster, &b.name, b.id)));
+        Ok((name_servers, brokers))
+    }
+
+    /// The names of topics and groups, and how long messages are kept, by master; a dead one keeps its old lists.
+    async fn lists(&mut self, masters: &[Master], alive: &BTreeSet<String>) {
+        self.topics.retain(|master, _| masters.contains(master));
+        self.groups.retain(|master, _| masters.contains(master));
+        let due = self.rounds.is_multiple_of(LISTS_EVERY);
+        let wanted = masters
+            .iter()
+            .filter(|master| due || !self.topics.contains_key(master))
+            .cloned();
+        let client = &self.client;
+        let asked = all(
+            wanted.filter(|master| alive.contains(&master.address)),
+            |master| {
+                let client = client.clone();
+                async move {
+                    let topics = ask::topics(&client, &master.address).await;
+                    let groups = ask::groups(&client, &master.address).await;
+                    (
+                        topics,
+                        groups,
+                        ask::retention_ms(&client, &master.address).await,
+                        master,
+                    )
+                }
+            },
+        );
+        for (topics, groups, retention_ms, master) in asked.await {
+            if let Some(retention_ms) = retention_ms {
+                self.retention_ms
+                    .insert(master.address.clone(), retention_ms);
+            }
+            self.topics.insert(master.clone(), topics);
+            self.groups.insert(master, groups);
+        }
+    }
+
+    async fn ask_topics(&self, alive: &BTreeSet<String>) -> Vec<Topic> {
+        let mut where_it_is = holders(&self.topics);
+        let clusters: BTreeSet<&str> = self
+            .known
+            .brokers
+            .iter()
+            .map(|broker| broker.cluster.as_str())
+            .collect();
+        where_it_is.retain(|name, masters| {
+            !is_system_topic(name)
+                && !clusters.contains(name.as_str())
+                && !masters.iter().any(|m| m.name == *name)
+        });
+        let known: BTreeMap<&str, &Topic> = self
+            .known
+            .topics
+            .iter()
+            .map(|topic| (topic.name.as_str(), topic))
+            .collect();
+        let asked_ms = |name: &str| known.get(name).map_or(0, |topic| topic.asked_ms);
+        let (due, kept) = oldest(where_it_is, TOPICS_PER_ROUND, asked_ms);
+        let client = &self.client;
+        let asked = all(due, |(name, masters)| {
+            let (client, alive) = (client.clone(), alive.clone());
+            async move {
+                let mut parts = Vec::new();
+                for master in &masters {
+                    parts.push(match master.dead(&alive) {
+                        Some(reason) => Err(reason),
+                        None => ask::topic_queues(&client, &master.address, &name).await,
+                    });
+                }
+                let (queues, incomplete) = together(parts);
+                Topic {
+                    name,
+                    asked_ms: now_ms(),
+                    queues,
+                    incomplete,
+                }
+            }
+        });
+        let mut topics = asked.await;
+        topics.extend(
+            kept.iter()
+                .filter_map(|name| known.get(name.as_str()).copied().cloned()),
+        );
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        topics
+    }
+
+    async fn ask_groups(&mut self, alive: &BTreeSet<String>) -> Vec<Group> {
+        let mut where_it_is = holders(&self.groups);
+        where_it_is.retain(|name, _| !is_system_group(name));
+        let known: BTreeMap<&str, &Group> = self
+            .known
+            .groups
+            .iter()
+            .map(|group| (group.name.as_str(), group))
+            .collect();
+        let asked_ms = |name: &str| known.get(name).map_or(0, |group| group.asked_ms);
+        let (due, kept) = oldest(where_it_is, GROUPS_PER_ROUND, asked_ms);
+        let client = &self.client;
+        let asked = all(due, |(name, masters)| {
+            let (client, alive) = (client.clone(), alive.clone());
+            async move {
+                let mut parts = Vec::new();
+                for master in &masters {
+                    parts.push(match master.dead(&alive) {
+                        Some(reason) => Err(reason),
+                        None => ask::group_queues(&client, &master.address, &name).await,
+                    });
+                }
+                let (queues, incomplete) = together(parts);
+                // Consumers are connected to every broker: the first that answers knows them all.
+                let mut connections = Err("no broker of the group answers".to_owned());
+                let mut through = None;
+                for master in masters
+                    .iter()
+                    .filter(|master| alive.contains(&master.address))
+                {
+                    connections = ask::connections(&client, &master.address, &name).await;
+                    if connections
+                        .as_ref()
+                        .is_ok_and(|known| !known.members.is_empty())
+                    {
+                        through = Some(master.address.clone());
+                        break;
+                    }
+                }
+                let (members, model, subscriptions) = match connections {
+                    Ok(known) => (Ok(known.members), known.model, known.subscriptions),
+                    Err(reason) => (Err(reason), None, Vec::new()),
+                };
+                let group = Group {
+                    name,
+                    asked_ms: now_ms(),
+                    queues,
+                    incomplete,
+                    members,
+                    model,
+                    subscriptions,
+                };
+                (group, through)
+            }
+        });
+        let asked = asked.await;
+        let kept = kept
+            .iter()
+            .filter_map(|name| known.get(name.as_str()).copied().cloned());
+        let kept: Vec<Group> = kept.collect();
+        let mut groups: Vec<Group> = self.ask_clients(asked).await;
+        groups.extend(kept);
+        groups.sort_by(|a, b| a.name.cmp(&b.name));
+        groups
+    }
+
+    /// Asks members about themselves, those asked longest ago first. `groups` come with the broker that knows them.
+    async fn ask_clients(&mut self, groups: Vec<(Group, Option<String>)>) -> Vec<Group> {
+        let mut due: Vec<(i64, String, String, String)> = Vec::new();
+        for (group, through) in &groups {
+            let Some(through) = through else { continue };
+            for member in group.members.iter().flatten() {
+                let asked = self.running.get(&(group.name.clone(), member.id.clone()));
+                let asked_ms = asked.map_or(0, |(asked_ms, _)| *asked_ms);
+                due.push((
+                    asked_ms,
+                    group.name.clone(),
+                    member.id.clone(),
+                    through.clone(),
+                ));
+            }
+        }
+        due.sort();
+        due.truncate(CLIENTS_PER_ROUND);
+        let client = &self.client;
+        let asked = all(due, |(_, group, member, through)| {
+            let client = client.clone();
+            async move {
+                let running = ask::running(&client, &through, &group, &member).await;
+                ((group, member), (now_ms(), running))
+            }
+        });
+        let asked = asked.await;
+        self.running.extend(asked);
+        let mut seen = BTreeSet::new();
+        let mut groups = Vec::from_iter(groups.into_iter().map(|(group, _)| group));
+        for group in &mut groups {
+            for member in group.members.iter_mut().flatten() {
+                let key = (group.name.clone(), member.id.clone());
+                member.running = self.running.get(&key).map(|(_, running)| running.clone());
+                seen.insert(key);
+            }
+        }
+        let asked: BTreeSet<&String> = groups.iter().map(|group| &group.name).collect();
+        self.running
+            .retain(|key, _| seen.contains(key) || !asked.contains(&key.0));
+        groups
+    }
+}
+
+/// By name: the masters that have it.
+fn holders(lists: &BTreeMap<Master, Known<Vec<String>>>) -> BTreeMap<String, Vec<Master>> {
+    let mut holders: BTreeMap<String, Vec<Master>> = BTreeMap::new();
+    for (master, names) in lists {
+        for name in names.iter().flatten() {
+            holders
+                .entry(name.clone())
+                .or_default()
+                .push(master.clone());
+        }
+    }
+    holders
+}
+
+/// The `count` that were asked longest ago, and the names of the others.
+fn oldest(
+    all: BTreeMap<String, Vec<Master>>,
+    count: usize,
+    asked_ms: impl Fn(&str) -> i64,
+) -> (Vec<(String, Vec<Master>)>, Vec<String>) {
+    let mut due = Vec::from_iter(all);
+    due.sort_by_key(|(name, _)| asked_ms(name));
+    let kept = due.split_off(count.min(due.len()));
+    (due, kept.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The parts of all masters as one, and whether one is missing.
+fn together<T>(parts: Vec<Known<Vec<T>>>) -> (Known<Vec<T>>, bool) {
+    let (mut whole, mut answered, mut failure) = (Vec::new(), false, None);
+    for part in parts {
+        match part {
+            Ok(part) => {
+                answered = true;
+                whole.extend(part);
+            }
+            Err(reason) => failure = Some(reason),
+        }
+    }
+    match failure {
+        Some(reason) if !answered => (Err(reason), true),
+        failure => (Ok(whole), failure.is_some()),
+    }
+}
+
+/// Runs a task for each item, a bounded number at once; in the order in which they end.
+async fn all<I, F>(items: impl IntoIterator<Item = I>, task: impl Fn(I) -> F) -> Vec<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let limit = Arc::new(Semaphore::new(AT_ONCE));
+    let mut tasks = JoinSet::new();
+    for item in items {
+        let (limit, task) = (limit.clone(), task(item));
+        tasks.spawn(async move {
+            // Never closed.
+            let _turn = limit.acquire().await;
+            task.await
+        });
+    }
+    tasks.join_all().await
+}
+
+/// Topics that RocketMQ makes for itself; dead letters are of interest.
+fn is_system_topic(name: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "TBW102",
+        "SELF_TEST_TOPIC",
+        "SCHEDULE_TOPIC_XXXX",
+        "BenchmarkTest",
+        "OFFSET_MOVED_EVENT",
+        "TRANS_CHECK_MAX_TIME_TOPIC",
+        "DefaultHeartBeatSyncerTopic",
+        "CHECKPOINT_TOPIC",
+    ];
+    let lower = name.to_lowercase();
+    NAMES.contains(&name)
+        || name.starts_with("%RETRY%")
+        || lower.starts_with("rmq_sys_")
+        || name.ends_with("_REPLY_TOPIC")
+}
+
+fn is_system_group(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "TOOLS_CONSUMER",
+        "FILTERSRV_CONSUMER",
+        "SELF_TEST_C_GROUP",
+        "CID_ONS-HTTP-PROXY",
+        "CID_ONSAPI_PERMISSION",
+        "CID_ONSAPI_OWNER",
+        "CID_ONSAPI_PULL",
+    ];
+    NAMES.contains(&name) || name.starts_with("CID_RMQ_SYS_")
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_asked_longest_ago_come_first() {
+        let all = BTreeMap::from(["a", "b", "c"].map(|name| (name.to_owned(), Vec::new())));
+        let (due, kept) = oldest(all, 2, |name| i64::from(name != "c"));
+        let due = Vec::from_iter(due.iter().map(|(name, _)| name.as_str()));
+        assert_eq!((due, kept), (vec!["c", "a"], vec!["b".to_owned()]));
+    }
+
+    #[test]
+    fn a_missing_part_makes_the_sum_incomplete() {
+        let failed = || Err("no answer".to_owned());
+        assert_eq!(
+            together(vec![Ok(vec![1]), Ok(vec![2])]),
+            (Ok(vec![1, 2]), false)
+        );
+        assert_eq!(together(vec![Ok(vec![1]), failed()]), (Ok(vec![1]), true));
+        assert_eq!(
+            together(vec![failed(), Ok(Vec::<i32>::new())]),
+            (Ok(vec![]), true)
+        );
+        assert_eq!(together::<i32>(vec![failed(), failed()]), (failed(), true));
+    }
+
+    #[test]
+    fn what_rocketmq_makes_for_itself_is_not_shown() {
+        for name in [
+            "TBW102",
+            "%RETRY%billing",
+            "RMQ_SYS_TRANS_HALF_TOPIC",
+            "rmq_sys_wheel_timer",
+            "DefaultCluster_REPLY_TOPIC",
+        ] {
+            assert!(is_system_topic(name), "{name}");
+        }
+        for name in ["orders", "%DLQ%billing"] {
+            assert!(!is_system_topic(name), "{name}");
+        }
+        assert!(is_system_group("CID_RMQ_SYS_TRANS") && !is_system_group("billing"));
+    }
+}

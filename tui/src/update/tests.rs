@@ -1,0 +1,141 @@
+use crossterm::event::{KeyCode, KeyModifiers};
+
+use super::*;
+use crate::samples;
+
+/// Presses keys one after the other; returns what the last one asked for.
+pub(crate) fn press(app: &mut App, keys: &str) -> Option<Effect> {
+    let code = |letter| match letter {
+        '\t' => KeyCode::Tab,
+        '\n' => KeyCode::Enter,
+        '\x1b' => KeyCode::Esc,
+        '\x08' => KeyCode::Backspace,
+        letter => KeyCode::Char(letter),
+    };
+    let press = |app: &mut App, letter| {
+        update(
+            app,
+            Event::Key(KeyEvent::new(code(letter), KeyModifiers::NONE)),
+        )
+    };
+    keys.chars()
+        .map(|letter| press(app, letter))
+        .last()
+        .flatten()
+}
+
+#[test]
+fn keys_lead_to_pages_and_rows() {
+    let topic = |name: &str| Page::Topic(name.to_owned());
+    let group = |name: &str| Page::Group(name.to_owned());
+    // Keys typed from the start; the page, the row and the filter that they lead to.
+    for (keys, page, row, filter) in [
+        (":b\n", Page::Brokers, "127.0.0.1:10911", ""),
+        (":t\n", Page::Topics, "audit", ""),
+        ("\t\t", Page::Topics, "audit", ""),
+        (":topics\n", Page::Topics, "audit", ""),
+        (":tx\x08\n", Page::Topics, "audit", ""),
+        (":topic o\t\n", topic("orders"), "broker-a/0", ""),
+        (":t\njj", Page::Topics, "payments", ""),
+        (":t\nG", Page::Topics, "payments", ""),
+        (":t\nGg", Page::Topics, "audit", ""),
+        (":t\njjjjkk", Page::Topics, "audit", ""),
+        (":t\n/PAY\n", Page::Topics, "payments", "PAY"),
+        (":t\n/!audit\n", Page::Topics, "orders", "!audit"),
+        (":t\n/pay\x08\x08\x08\n", Page::Topics, "audit", ""),
+        (":t\n/pay\x1b", Page::Topics, "audit", ""),
+        (":t\n/pay\n\x1b", Page::Topics, "audit", ""),
+        (":g\n", Page::Groups, "billing", ""),
+        (":g\n\n", group("billing"), "orders broker-a/0", ""),
+        (":g\n\n\x1b", Page::Groups, "billing", ""),
+        (":g\nt", topic("orders"), "broker-a/0", ""),
+        (":g\ntc", group("billing"), "orders broker-a/0", ""),
+        (
+            ":g\n\nb",
+            Page::Broker("127.0.0.1:10911".to_owned()),
+            "%DLQ%billing",
+            "",
+        ),
+        (":g\n:b\n-", Page::Groups, "billing", ""),
+        // By lag, the smallest first.
+        (":g\n22", Page::Groups, "audit-writer", ""),
+        (":g\n1", Page::Groups, "audit-writer", ""),
+        ("?", Page::Help, "Enter", ""),
+        (":g\n??", Page::Pulse, "group billing", ""),
+        (":nosuch\n", Page::Pulse, "group billing", ""),
+        (":\x1b\x1b\x1b", Page::Pulse, "group billing", ""),
+    ] {
+        let mut app = samples::app(samples::healthy());
+        press(&mut app, keys);
+        let row_key = app.selected_row().map(|row| row.key);
+        let seen = (
+            app.page().clone(),
+            row_key.as_deref(),
+            app.place().filter.as_str(),
+        );
+        assert_eq!(seen, (page, Some(row), filter), "{keys:?}");
+        assert_eq!(app.mode, Mode::Browse, "{keys:?}");
+    }
+}
+
+#[test]
+fn effects() {
+    let mut app = samples::app(samples::healthy());
+    for (keys, expected) in [
+        ("q", Some(Effect::Quit)),
+        (":q\n", Some(Effect::Quit)),
+        ("r", Some(Effect::Refresh)),
+        ("/q\x1b", None),
+        ("m", Some(Effect::Mouse(true))),
+        (":t\ny", Some(Effect::Copy("audit".to_owned()))),
+        ("  y", Some(Effect::Copy("audit\norders".to_owned()))),
+        (
+            "!",
+            Some(Effect::Copy(
+                "mq topic stats payments -n 127.0.0.1:9876".to_owned(),
+            )),
+        ),
+    ] {
+        assert_eq!(press(&mut app, keys), expected, "{keys:?}");
+    }
+}
+
+#[test]
+fn the_selection_stays_with_its_name() {
+    let mut app = samples::app(samples::healthy());
+    press(&mut app, ":t\njj");
+    let mut next = samples::healthy();
+    next.topics.remove(1);
+    update(&mut app, Event::Snapshot(Arc::new(next)));
+    assert_eq!(app.selected_row().unwrap().key, "payments");
+}
+
+#[test]
+fn moving_in_an_empty_list_is_harmless() {
+    let mut app = samples::app(samples::empty());
+    press(&mut app, ":t\njjGgk y!\nbtc123:g\n\nj");
+    assert!(app.selected_row().is_none());
+}
+
+#[test]
+fn a_failed_round_keeps_what_was_known() {
+    let mut app = samples::app(samples::healthy());
+    update(&mut app, Event::Failed("no answer".to_owned()));
+    assert!(app.latest.is_some() && app.failure.is_some());
+    update(&mut app, Event::Snapshot(Arc::new(samples::healthy())));
+    assert!(app.failure.is_none());
+}
+
+#[test]
+fn a_frozen_picture_stays_while_history_goes_on() {
+    let mut app = samples::app(samples::healthy());
+    press(&mut app, "f");
+    update(&mut app, Event::Snapshot(Arc::new(samples::at(2_000, 100))));
+    assert_eq!(app.latest.as_ref().unwrap().taken_ms, samples::START_MS);
+    press(&mut app, "f");
+    assert_eq!(
+        app.latest.as_ref().unwrap().taken_ms,
+        samples::START_MS + 2_000
+    );
+    assert_eq!(app.history.topic("orders").unwrap().rate(), Some(50.0));
+}
