@@ -35,6 +35,8 @@ pub struct Facts {
     pub retention_ms: Option<i64>,
     /// Messages that were deleted before this group came to them.
     pub lost: i64,
+    /// Messages in topics that the group subscribes to and has no offset of: brokers count no lag for those.
+    pub unread: i64,
 }
 
 /// The state of a group in one word, worst first where several hold.
@@ -81,7 +83,11 @@ impl Verdict {
             };
         }
         if now.lag <= 0 {
-            return Self::CaughtUp;
+            return if facts.unread > 0 {
+                Self::Unread
+            } else {
+                Self::CaughtUp
+            };
         }
         if let (Some(behind), Some(retention)) = (facts.behind_ms, facts.retention_ms)
             && retention > 0
@@ -235,6 +241,14 @@ mod tests {
                 &[(100, 10), (100, 10), (100, 10), (100, 10)],
                 members(1),
                 "stuck for 15s",
+            ),
+            (
+                &[(0, 0)],
+                Facts {
+                    unread: 4,
+                    ..members(1)
+                },
+                "unread",
             ),
             // Three commits are not missed yet.
             (&[(100, 10), (100, 10), (100, 10)], members(1), "steady"),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use client::verdict::{STUCK_AFTER_MS, Verdict, span};
 
 use crate::app::{App, Page};
+use crate::history::unread;
 use crate::sheet::{Tone, bytes, short};
 use crate::snapshot::{Broker, Group, GroupQueue, Known, Runtime, Snapshot, Subscription, Topic};
 
@@ -251,6 +252,7 @@ fn of_group(app: &App, snapshot: &Snapshot, group: &Group) -> Vec<Finding> {
     let mut found = Vec::new();
     let verdict = app.history.verdict(group, snapshot);
     if let Ok(lag) = group.lag() {
+        let lag = lag + unread(group, snapshot);
         let mut evidence = format!("{} messages", short(lag));
         if let Some(behind) = group.behind_ms(snapshot.taken_ms) {
             evidence.push_str(&format!(", {} behind", span(behind)));

@@ -251,6 +251,7 @@ impl History {
             behind_ms: group.behind_ms(snapshot.taken_ms),
             retention_ms: snapshot.retention_ms(),
             lost: lost(group, snapshot),
+            unread: unread(group, snapshot),
         };
         Verdict::of(samples, facts)
     }
@@ -273,6 +274,19 @@ fn lost(group: &Group, snapshot: &Snapshot) -> i64 {
         end.map_or(0, |end| (end.min - queue.offset).max(0))
     };
     queues.iter().map(gap).sum()
+}
+
+/// Messages in subscribed topics of which the group has no offset at all.
+pub(crate) fn unread(group: &Group, snapshot: &Snapshot) -> i64 {
+    let Ok(queues) = &group.queues else { return 0 };
+    let wanted = group
+        .subscriptions
+        .iter()
+        .map(|subscription| subscription.topic.as_str());
+    let unread = wanted.filter(|topic| !queues.iter().any(|queue| queue.topic == **topic));
+    unread
+        .filter_map(|topic| snapshot.topic(topic)?.messages().ok())
+        .sum()
 }
 
 #[cfg(test)]

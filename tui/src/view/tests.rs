@@ -164,7 +164,18 @@ struct Incident {
     shows: &'static [&'static str],
 }
 
-const INCIDENTS: [Incident; 8] = [
+const INCIDENTS: [Incident; 9] = [
+    Incident {
+        name: "a consumer that has not finished its first message",
+        app: || {
+            let mut snapshot = samples::healthy();
+            samples::group_queues(&mut snapshot, "mailer").clear();
+            samples::app(snapshot)
+        },
+        row: ["WARN", "unread", "mailer"],
+        keys: "\n",
+        shows: &["unread", "10.0.0.1@mailer"],
+    },
     Incident {
         name: "a stuck consumer",
         app: || {
