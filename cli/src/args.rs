@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completion, config, shutdown, status, tui};
+use crate::commands::{completion, config, namesrv, shutdown, status, tui};
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Namesrv(namesrv::Args),
     Shutdown(shutdown::Args),
     Status(status::Args),
     Config(config::Args),

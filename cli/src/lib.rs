@@ -22,6 +22,7 @@ mod ports;
 mod profile;
 mod progress;
 mod server;
+mod settings;
 mod time;
 mod watch;
 

@@ -34,6 +34,14 @@ pub(crate) fn holder(port: u16) -> Option<String> {
         })
 }
 
+/// What to do about a port in use: who is asked to free it, or else.
+pub(crate) fn hint(port: u16, otherwise: &str) -> String {
+    match holder(port) {
+        Some(holder) => format!("{holder} holds port {port}: stop it; or {otherwise}"),
+        None => format!("a program of another user holds port {port}; {otherwise}"),
+    }
+}
+
 /// Columns: number, local address, remote address, state, …, inode as the tenth.
 fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     let suffix = format!(":{port:04X}");

@@ -4,9 +4,10 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
@@ -20,6 +21,8 @@ const DETACHED: &str = "MQ_DETACHED";
 const WORKERS: usize = 2;
 /// Daily log files kept by a detached server.
 const LOG_FILES: usize = 14;
+/// What is under way when a server is asked to end gets so long to finish.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
 /// For the servers: sockets, timers and waiting. What is heavy has threads of its own.
 pub(crate) fn runtime() -> Result<Runtime> {
@@ -50,20 +53,23 @@ pub(crate) fn detach(output: &Output) -> Result<Exit> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    // The child gives its standard output away when it has booted: the end of the pipe is the sign.
+    // It prints nothing before it has booted, and then gives its standard output away.
+    let mut booted = false;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout)
             .lines()
             .map_while(std::io::Result::ok)
         {
             output.line(&line)?;
+            booted = true;
         }
     }
-    match child.try_wait().map_err(failed)? {
-        None => Ok(Exit::Done),
-        // Its standard error is ours: it has said why.
-        Some(_) => Ok(Exit::Failed),
+    if booted {
+        return Ok(Exit::Done);
     }
+    // Its standard error is ours: it has said why.
+    child.wait().map_err(failed)?;
+    Ok(Exit::Failed)
 }
 
 /// A server process: its log, and its entry among the running ones.
@@ -82,9 +88,10 @@ pub(crate) struct Log {
     _guard: Option<WorkerGuard>,
 }
 
-/// Starts the log: on standard error, or for a detached server in daily files `NAME.DATE.log`.
-pub(crate) fn start_log(name: &str) -> Result<Log> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Starts the log: on standard error, or for a detached server in daily files `NAME.DATE.log`. `RUST_LOG` chooses what is
+/// in it, else `level` does.
+pub(crate) fn start_log(name: &str, level: &str) -> Result<Log> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false);
@@ -181,13 +188,37 @@ impl Server {
     }
 }
 
-/// Returns when the process is asked to end, with the name of the signal.
-pub(crate) async fn asked_to_end() -> Result<&'static str> {
-    let failed = |e: std::io::Error| CliError::failed("cannot wait for signals").because(&e);
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+/// A warning about the start: in the log, and before the eyes of the one who starts a detached server.
+pub(crate) fn warn(output: &Output, text: &str) {
+    tracing::warn!("{text}");
+    if is_detached() {
+        output.note(&format!("warning: {text}"));
+    }
+}
+
+/// The signals that ask the process to end. Once this exists they do nothing else any more.
+pub(crate) struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    /// Must be called within the runtime.
+    pub(crate) fn watch() -> Result<Self> {
+        let watch = |kind| {
+            signal(kind).map_err(|e| CliError::failed("cannot wait for signals").because(&e))
+        };
+        Ok(Self {
+            terminate: watch(SignalKind::terminate())?,
+            interrupt: watch(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Returns when one has come, with its name.
+    pub(crate) async fn received(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

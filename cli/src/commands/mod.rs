@@ -8,6 +8,7 @@ use crate::output::Output;
 
 pub(crate) mod completion;
 pub(crate) mod config;
+pub(crate) mod namesrv;
 pub(crate) mod shutdown;
 pub(crate) mod status;
 pub(crate) mod tui;
@@ -17,6 +18,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
     match command {
         Command::Completion(args) => completion::run(&args, output),
         Command::Config(args) => config::run(&args, output),
+        Command::Namesrv(args) => namesrv::run(args, output),
         Command::Shutdown(args) => wait_for(shutdown::run(&args, output)),
         Command::Tui(args) => wait_for(tui::run(&args)),
         Command::Status(args) => wait_for(status::run(&args, output)),

@@ -1,0 +1,26 @@
+//! `mq namesrv`: name servers.
+
+use clap::Subcommand;
+
+use crate::error::{Exit, Result};
+use crate::output::Output;
+
+mod start;
+
+/// Run a name server
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Start(start::Args),
+}
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<Exit> {
+    match args.command {
+        Command::Start(args) => start::run(&args, output),
+    }
+}

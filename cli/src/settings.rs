@@ -1,0 +1,81 @@
+//! Settings of servers: the file given with `-c`, and `--set key=value`.
+
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::error::{CliError, Result};
+
+/// The text of a configuration file. What is not UTF-8 is read as Java reads it, one byte a character.
+///
+/// # Errors
+/// Not found, or failed.
+pub(crate) fn read(file: &Path) -> Result<String> {
+    let what = format!("cannot read the configuration file {}", file.display());
+    let bytes = fs::read(file).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => CliError::not_found(what)
+            .because(&e)
+            .hint("mq config template prints one to start from"),
+        _ => CliError::failed(what).because(&e),
+    })?;
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|e| e.as_bytes().iter().map(|byte| char::from(*byte)).collect()))
+}
+
+/// Reads `key=value`.
+pub(crate) fn parse(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("write key=value".to_owned()),
+    }
+}
+
+/// All that is wrong with a configuration, each on its line when there are several.
+pub(crate) fn wrong(server: &str, errors: &[impl Display]) -> CliError {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let list = match lines.as_slice() {
+        [one] => format!(" {one}"),
+        several => several.iter().map(|line| format!("\n  {line}")).collect(),
+    };
+    CliError::usage(format!("the {server} cannot be configured:{list}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_and_value() {
+        for (text, expected) in [
+            ("a=b", Some(("a", "b"))),
+            (" a = b=c ", Some(("a", "b=c"))),
+            ("a=", Some(("a", ""))),
+            ("=b", None),
+            ("a", None),
+        ] {
+            let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            assert_eq!(parse(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_read_byte_by_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("broker.conf");
+        fs::write(&file, b"# \xc4\xe3\nlistenPort=1").unwrap();
+        assert!(read(&file).unwrap().ends_with("\nlistenPort=1"));
+        fs::write(&file, "# 你\n").unwrap();
+        assert_eq!(read(&file).unwrap(), "# 你\n");
+    }
+
+    #[test]
+    fn one_error_is_one_line() {
+        let one = wrong("broker", &["a:1: x=y: no"]).to_string();
+        assert_eq!(one, "error: the broker cannot be configured: a:1: x=y: no");
+        let two = wrong("broker", &["one", "two"]).to_string();
+        assert_eq!(two, "error: the broker cannot be configured:\n  one\n  two");
+    }
+}
