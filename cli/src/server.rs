@@ -113,15 +113,17 @@ pub(crate) fn start_log(name: &str, level: &str) -> Result<Log> {
     let base = etcetera::choose_base_strategy()
         .map_err(|e| CliError::failed("cannot find the home folder").because(&e))?;
     let folder = state_folder(&base).join("log");
+    let unwritable = |e: &(dyn std::error::Error + 'static)| {
+        CliError::failed(format!("cannot write logs to {}", folder.display())).because(e)
+    };
+    std::fs::create_dir_all(&folder).map_err(|e| unwritable(&e))?;
     let file = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix(name)
         .filename_suffix("log")
         .max_log_files(LOG_FILES)
         .build(&folder)
-        .map_err(|e| {
-            CliError::failed(format!("cannot write logs to {}", folder.display())).because(&e)
-        })?;
+        .map_err(|e| unwritable(&e))?;
     let (writer, guard) = tracing_appender::non_blocking(file);
     subscriber.with_writer(writer).with_ansi(false).init();
     // Standard error will be closed: a panic has to be found in the log.
