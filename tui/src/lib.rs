@@ -13,6 +13,7 @@ mod history;
 mod keys;
 mod pages;
 mod poll;
+mod recording;
 mod run;
 #[cfg(test)]
 mod samples;
@@ -23,5 +24,6 @@ mod theme;
 mod update;
 mod view;
 
-pub use run::{Options, TuiError, run};
+pub use recording::RecordingError;
+pub use run::{FrameFormat, Options, Printed, Source, TuiError, once, run};
 pub use theme::{Palette, Theme};

@@ -150,7 +150,7 @@ impl Cell {
         }
     }
 
-    fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         match &self.value {
             Value::Text(text) => text.as_str().into(),
             Value::Number(number, _) | Value::Heat(number) if number.fract() == 0.0 => {
@@ -303,24 +303,26 @@ impl Sheet {
 
     /// Objects by column title in lower case, with what could not be learnt as `{"unknown": "reason"}`.
     pub(crate) fn json(&self) -> Json {
-        let name = |title: &str| {
-            title
-                .to_lowercase()
-                .replace("/s", "_per_second")
-                .replace([' ', '-'], "_")
-        };
         let row = |row: &Row| {
             let cells = self.columns.iter().zip(&row.cells);
             let mut object: Map<String, Json> = cells
-                .map(|(column, cell)| (name(column.title), cell.json()))
+                .map(|(column, cell)| (json_name(column.title), cell.json()))
                 .collect();
             for (detail, text) in &row.details {
-                object.insert(name(detail), text.as_str().into());
+                object.insert(json_name(detail), text.as_str().into());
             }
             Json::Object(object)
         };
         Json::Array(self.rows.iter().map(row).collect())
     }
+}
+
+/// `IN/S` → `in_per_second`.
+pub(crate) fn json_name(title: &str) -> String {
+    title
+        .to_lowercase()
+        .replace("/s", "_per_second")
+        .replace([' ', '-'], "_")
 }
 
 /// Up to six digits as they are, then with a unit: `999999`, `1.0M`, `1.2G`.

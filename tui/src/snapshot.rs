@@ -157,6 +157,16 @@ impl Snapshot {
         self.groups.get(place)
     }
 
+    /// Whether every server answered.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+            && self
+                .name_servers
+                .iter()
+                .all(|server| server.brokers.is_ok())
+            && self.brokers.iter().all(|broker| broker.runtime.is_ok())
+    }
+
     /// How long the brokers keep messages, the shortest of all.
     pub(crate) fn retention_ms(&self) -> Option<i64> {
         self.brokers

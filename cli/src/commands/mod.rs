@@ -20,7 +20,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Config(args) => config::run(&args, output),
         Command::Namesrv(args) => namesrv::run(args, output),
         Command::Shutdown(args) => wait_for(shutdown::run(&args, output)),
-        Command::Tui(args) => wait_for(tui::run(&args)),
+        Command::Tui(args) => wait_for(tui::run(&args, output)),
         Command::Status(args) => wait_for(status::run(&args, output)),
     }
 }
