@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::history::History;
+use crate::messages::{Messages, Query};
 use crate::sheet::{Row, Sheet};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Known, Snapshot};
 
 /// Views kept for `Esc`.
 const STACK_LIMIT: usize = 32;
@@ -20,6 +21,13 @@ pub(crate) enum Page {
     Topic(String),
     Groups,
     Group(String),
+    /// The latest messages.
+    Messages(Query),
+    /// One of them, by broker, queue and offset.
+    Message {
+        query: Query,
+        place: String,
+    },
     Dlq,
     Clients,
     Store,
@@ -39,9 +47,19 @@ impl Page {
         ("help", Self::Help),
     ];
 
+    /// The messages that must be asked for this page.
+    pub(crate) fn query(&self) -> Option<&Query> {
+        match self {
+            Self::Messages(query) | Self::Message { query, .. } => Some(query),
+            _ => None,
+        }
+    }
+
     /// As in the crumbs at the top.
     pub(crate) fn title(&self) -> String {
         match self {
+            Self::Messages(_) => "messages".to_owned(),
+            Self::Message { place, .. } => place.clone(),
             Self::Broker(name) | Self::Topic(name) | Self::Group(name) => name.clone(),
             top => Self::TOP
                 .iter()
@@ -105,6 +123,8 @@ pub(crate) struct App {
     /// All fields of the selected row, below the table.
     pub(crate) expanded: bool,
     pub(crate) mouse: bool,
+    /// The latest messages asked for, and of what.
+    pub(crate) messages: Option<(Query, Known<Messages>)>,
     /// Why the latest round gave nothing at all; what was known before stays on the screen.
     pub(crate) failure: Option<String>,
     /// One line for the user, until the next key.
@@ -126,6 +146,7 @@ impl App {
             behind: None,
             expanded: false,
             mouse: false,
+            messages: None,
             failure: None,
             notice: None,
             now_ms,

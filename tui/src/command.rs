@@ -1,6 +1,7 @@
 //! The `:` line: pages by name, objects by kind and name.
 
 use crate::app::{App, Page};
+use crate::messages::Query;
 
 /// Candidates shown.
 const SHOWN: usize = 8;
@@ -16,10 +17,13 @@ pub(crate) enum Target {
 pub(crate) fn candidates(app: &App, text: &str) -> Vec<String> {
     let text = text.trim_start();
     let Some((kind, name)) = text.split_once(' ') else {
-        let words = Page::TOP
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(["broker ", "topic ", "group ", "quit"]);
+        let words = Page::TOP.iter().map(|(name, _)| *name).chain([
+            "broker ",
+            "topic ",
+            "group ",
+            "messages ",
+            "quit",
+        ]);
         return words
             .filter(|word| word.starts_with(text))
             .map(str::to_owned)
@@ -75,6 +79,10 @@ fn exact(app: &App, line: &str) -> Option<Target> {
                     Page::Broker(brokers.find(|broker| broker.name == name)?.address.clone())
                 }
                 "topic" => Page::Topic(name),
+                "messages" => Page::Messages(Query {
+                    topic: name,
+                    queue: None,
+                }),
                 _ => Page::Group(name),
             }
         }
@@ -92,7 +100,7 @@ fn objects<'a>(app: &'a App, kind: &str) -> Vec<&'a str> {
             .iter()
             .map(|broker| broker.name.as_str())
             .collect(),
-        "topic" => latest
+        "topic" | "messages" => latest
             .topics
             .iter()
             .map(|topic| topic.name.as_str())

@@ -46,6 +46,7 @@ pub(crate) enum Kind {
     Broker,
     Topic,
     Group,
+    Messages,
 }
 
 /// A row of the table.
@@ -189,6 +190,12 @@ pub(crate) const BROWSE: &[Binding] = &[
         Action::Jump(Kind::Group),
         "c",
         "jump to the consumer group of the row",
+    ),
+    bind(
+        &[Char('v')],
+        Action::Jump(Kind::Messages),
+        "v",
+        "view the latest messages of the row's topic or queue",
     ),
     bind(
         &[Char('1')],

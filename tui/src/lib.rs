@@ -11,6 +11,7 @@ mod findings;
 mod frame;
 mod history;
 mod keys;
+mod messages;
 mod pages;
 mod poll;
 mod recording;

@@ -15,11 +15,12 @@ use ratatui::backend::TestBackend;
 use serde_json::{Map, Value as Json, json};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::app::App;
 use crate::command::{self, Target};
 use crate::frame;
+use crate::messages;
 use crate::poll::{Poller, now_ms};
 use crate::recording::{self, Recorder, RecordingError};
 use crate::snapshot::Snapshot;
@@ -96,19 +97,25 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
     let refresh = Arc::new(Notify::new());
     let (answers, mut answered) = mpsc::channel(1);
     let live = matches!(source, Source::Cluster { .. });
-    let (asking, mut recorder) = match source {
+    let (wanted_messages, wanted) = watch::channel(None);
+    let (found, mut found_messages) = mpsc::channel(1);
+    let (asking, client, mut recorder) = match source {
         Source::Cluster { client, record } => {
             let recorder = record.map(|path| Recorder::create(&path)).transpose()?;
+            let poller = Poller::new(client.clone());
             (
-                tokio::spawn(poll(Poller::new(client), answers, refresh.clone())),
+                tokio::spawn(poll(poller, answers, refresh.clone())),
+                Some(client),
                 recorder,
             )
         }
         Source::Recording(path) => (
             tokio::spawn(replay(recording::read(&path)?, answers, refresh.clone())),
             None,
+            None,
         ),
     };
+    let reading = tokio::spawn(messages::answer(client, wanted, found));
     let mut app = App::new(options.title, if live { now_ms() } else { 0 });
     let mut wanted = options.view;
     let ended = async {
@@ -137,11 +144,14 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
                     }
                     Err(failure) => Event::Failed(failure),
                 },
+                Some((query, found)) = found_messages.recv() => Event::Messages(query, found),
                 // In a recording, time stands at what is seen.
                 _ = clock.tick(), if live => Event::Tick(now_ms()),
                 _ = terminate.recv() => return Ok(()),
                 _ = hang_up.recv() => return Ok(()),
             };
+            let page = app.page().clone();
+            let round = matches!(event, Event::Snapshot(_));
             match update(&mut app, event) {
                 None => {}
                 Some(Effect::Quit) => return Ok(()),
@@ -155,10 +165,15 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
             {
                 open(&mut app, &view)?;
             }
+            // While messages are looked at, they are asked for with each round.
+            if round || *app.page() != page {
+                wanted_messages.send_replace(app.page().query().cloned());
+            }
         }
     };
     let ended = ended.await;
     asking.abort();
+    reading.abort();
     ended
 }
 

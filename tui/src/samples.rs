@@ -1,6 +1,10 @@
 //! Clusters for tests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use client::message::MessageExt;
+use remoting::protocol::body::queue_map::MessageQueue;
 
 use crate::app::App;
 use crate::snapshot::{
@@ -271,4 +275,32 @@ pub(crate) fn huge() -> Snapshot {
         })
         .collect();
     snapshot
+}
+
+/// The 42nd message of the first queue of topic `orders`.
+pub(crate) fn message(body: &str) -> MessageExt {
+    MessageExt {
+        topic: "orders".to_owned(),
+        queue: MessageQueue {
+            topic: "orders".to_owned(),
+            broker_name: "broker-a".to_owned(),
+            queue_id: 0,
+        },
+        queue_offset: 41,
+        commit_log_offset: 4_100,
+        store_size: 100,
+        sys_flag: 0,
+        flag: 0,
+        body_crc: 0,
+        born_timestamp: START_MS - 5,
+        born_host: ([10, 0, 0, 9], 5000).into(),
+        store_timestamp: START_MS,
+        store_host: ([127, 0, 0, 1], 10911).into(),
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        properties: BTreeMap::from([("KEYS".to_owned(), "order-1".to_owned())]),
+        body: body.as_bytes().to_vec().into(),
+        body_problem: None,
+        offset_message_id: "7F00000100002A9F0000000000001004".to_owned(),
+    }
 }

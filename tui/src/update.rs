@@ -7,7 +7,8 @@ use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use crate::app::{App, Mode, Page};
 use crate::command::{self, Target};
 use crate::keys::{self, Action, Kind};
-use crate::snapshot::Snapshot;
+use crate::messages::{Messages, Query};
+use crate::snapshot::{Known, Snapshot};
 
 /// Rows that PageUp and PageDown move by.
 const PAGE: usize = 10;
@@ -21,6 +22,7 @@ pub(crate) enum Event {
     Snapshot(Arc<Snapshot>),
     /// A round of asking gave nothing at all.
     Failed(String),
+    Messages(Query, Known<Messages>),
     /// The time, in milliseconds since the epoch.
     Tick(i64),
     /// Only a reason to draw.
@@ -51,6 +53,17 @@ pub(crate) fn update(app: &mut App, event: Event) -> Option<Effect> {
             _ => {}
         },
         Event::Snapshot(snapshot) => app.take(snapshot),
+        // A frozen picture keeps the messages it has; a late answer to another page's query is dropped.
+        Event::Messages(query, found) => {
+            let seen = app.page().query() == Some(&query);
+            let has = app
+                .messages
+                .as_ref()
+                .is_some_and(|(asked, _)| *asked == query);
+            if seen && !(app.frozen && has) {
+                app.messages = Some((query, found));
+            }
+        }
         Event::Failed(failure) => app.failure = Some(failure),
         Event::Tick(now_ms) => app.now_ms = now_ms,
         Event::Resized => {}
@@ -154,6 +167,7 @@ fn jump(app: &mut App, kind: Kind) {
         Kind::Broker => matches!(page, Page::Broker(_)),
         Kind::Topic => matches!(page, Page::Topic(_)),
         Kind::Group => matches!(page, Page::Group(_)),
+        Kind::Messages => matches!(page, Page::Messages(_)),
     };
     match row.links.into_iter().find(wanted) {
         Some(page) => app.open(page),

@@ -4,6 +4,7 @@ use client::verdict::{STUCK_AFTER_MS, Verdict};
 
 use crate::app::{App, Page};
 use crate::findings::different_subscriptions;
+use crate::messages::Query;
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 use crate::snapshot::{Group, GroupQueue, Snapshot};
 
@@ -192,11 +193,15 @@ fn queue_row(app: &App, group: &Group, queue: &GroupQueue, all: &[GroupQueue]) -
         Cell::whole(queue.max),
     ];
     let topic = Page::Topic(queue.topic.clone());
+    let messages = Page::Messages(Query {
+        topic: queue.topic.clone(),
+        queue: Some((queue.broker.clone(), queue.id)),
+    });
     Row::new(
         format!("{} {}/{}", queue.topic, queue.broker, queue.id),
         cells,
     )
-    .link([topic.clone(), Page::Group(group.name.clone())])
+    .link([topic.clone(), Page::Group(group.name.clone()), messages])
     .link(broker_page(app, &queue.broker))
     .open(topic)
     .command(format!("mq group lag {} --queues", group.name))

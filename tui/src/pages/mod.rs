@@ -7,6 +7,7 @@ mod brokers;
 mod clients;
 mod groups;
 mod help;
+mod messages;
 mod pulse;
 mod store;
 mod topics;
@@ -26,6 +27,8 @@ pub(crate) fn sheet(app: &App, page: &Page) -> Sheet {
         Page::Group(name) => groups::one(app, name),
         Page::Clients => clients::list(app),
         Page::Store => store::store(app),
+        Page::Messages(query) => messages::list(app, query),
+        Page::Message { query, place } => messages::one(app, query, place),
         Page::Help => help::help(),
     }
 }

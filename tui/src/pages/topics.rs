@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::{App, Page};
 use crate::findings::DLQ_PREFIX;
+use crate::messages::Query;
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 use crate::snapshot::{Group, GroupQueue, Topic};
 
@@ -80,7 +81,13 @@ fn row(app: &App, topic: &Topic, groups: &[&Group]) -> Row {
     cells.push(age(app, topic.asked_ms));
     let links = groups.iter().map(|group| Page::Group(group.name.clone()));
     Row::new(topic.name.clone(), cells)
-        .link([page.clone()])
+        .link([
+            page.clone(),
+            Page::Messages(Query {
+                topic: topic.name.clone(),
+                queue: None,
+            }),
+        ])
         .link(links)
         .open(page)
         .command(format!("mq topic stats {}", topic.name))
@@ -175,11 +182,17 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
             Cell::span(queue.last_ms.map(|last| app.now_ms - last)),
         ];
         let links = groups.iter().map(|group| Page::Group(group.name.clone()));
+        let messages = Page::Messages(Query {
+            topic: name.to_owned(),
+            queue: Some((queue.broker.clone(), queue.id)),
+        });
         sheet.rows.push(
             Row::new(format!("{}/{}", queue.broker, queue.id), cells)
                 .link([Page::Topic(name.to_owned())])
                 .link(links)
                 .link(broker_page(app, &queue.broker))
+                .link([messages.clone()])
+                .open(messages)
                 .command(format!("mq topic stats {name}")),
         );
     }
@@ -236,7 +249,14 @@ pub(super) fn dead_letters(app: &App) -> Sheet {
         let page = Page::Topic(topic.name.clone());
         sheet.rows.push(
             Row::new(group, cells)
-                .link([page.clone(), Page::Group(group.to_owned())])
+                .link([
+                    page.clone(),
+                    Page::Group(group.to_owned()),
+                    Page::Messages(Query {
+                        topic: topic.name.clone(),
+                        queue: None,
+                    }),
+                ])
                 .open(page)
                 .command(format!("mq dlq list {group}")),
         );

@@ -28,6 +28,13 @@ pub(crate) fn press(app: &mut App, keys: &str) -> Option<Effect> {
 fn keys_lead_to_pages_and_rows() {
     let topic = |name: &str| Page::Topic(name.to_owned());
     let group = |name: &str| Page::Group(name.to_owned());
+    let messages = |id: Option<i32>| {
+        let queue = id.map(|id| ("broker-a".to_owned(), id));
+        Page::Messages(Query {
+            topic: "orders".to_owned(),
+            queue,
+        })
+    };
     // Keys typed from the start; the page, the row and the filter that they lead to.
     for (keys, page, row, filter) in [
         (":b\n", Page::Brokers, "127.0.0.1:10911", ""),
@@ -57,6 +64,10 @@ fn keys_lead_to_pages_and_rows() {
             "",
         ),
         (":g\n:b\n-", Page::Groups, "billing", ""),
+        (":t\njv", messages(None), "", ""),
+        (":messages ord\n", messages(None), "", ""),
+        (":topic ord\nj\n", messages(Some(1)), "", ""),
+        (":g\n\njjv", messages(Some(2)), "", ""),
         // By lag, the smallest first.
         (":g\n22", Page::Groups, "audit-writer", ""),
         (":g\n1", Page::Groups, "audit-writer", ""),
@@ -67,13 +78,13 @@ fn keys_lead_to_pages_and_rows() {
     ] {
         let mut app = samples::app(samples::healthy());
         press(&mut app, keys);
-        let row_key = app.selected_row().map(|row| row.key);
+        let row_key = app.selected_row().map(|row| row.key).unwrap_or_default();
         let seen = (
             app.page().clone(),
-            row_key.as_deref(),
+            row_key.as_str(),
             app.place().filter.as_str(),
         );
-        assert_eq!(seen, (page, Some(row), filter), "{keys:?}");
+        assert_eq!(seen, (page, row, filter), "{keys:?}");
         assert_eq!(app.mode, Mode::Browse, "{keys:?}");
     }
 }
@@ -138,4 +149,41 @@ fn a_frozen_picture_stays_while_history_goes_on() {
         samples::START_MS + 2_000
     );
     assert_eq!(app.history.topic("orders").unwrap().rate(), Some(50.0));
+}
+
+#[test]
+fn messages_come_for_the_page_that_asked() {
+    let query = |id: i32| Query {
+        topic: "orders".to_owned(),
+        queue: Some(("broker-a".to_owned(), id)),
+    };
+    let mut app = samples::app(samples::healthy());
+    press(&mut app, ":topic o\n\n");
+    assert_eq!(app.sheet().empty, "asking the brokers …");
+    update(
+        &mut app,
+        Event::Messages(query(1), Err("too late".to_owned())),
+    );
+    assert_eq!(app.sheet().empty, "asking the brokers …");
+    update(
+        &mut app,
+        Event::Messages(query(0), Ok(vec![samples::message(r#"{"n":[1]}"#)])),
+    );
+    assert_eq!(app.sheet().rows[0].key, "broker-a/0/41");
+    // In full: a JSON tree.
+    press(&mut app, "\n");
+    let values: Vec<String> = app
+        .sheet()
+        .rows
+        .iter()
+        .map(|row| row.cells[1].plain().to_owned())
+        .collect();
+    assert!(
+        values.ends_with(&["{", "  \"n\": [", "    1", "  ]", "}"].map(str::to_owned)),
+        "{values:?}"
+    );
+    // Frozen: newer messages do not push it out.
+    press(&mut app, "f");
+    update(&mut app, Event::Messages(query(0), Ok(Vec::new())));
+    assert!(!app.sheet().rows.is_empty());
 }

@@ -8,6 +8,7 @@ use super::*;
 use crate::samples;
 use crate::snapshot::Snapshot;
 use crate::update::tests::press;
+use crate::update::{Event, update};
 
 const PLAIN: Theme = Theme {
     palette: crate::theme::Palette::None,
@@ -118,11 +119,42 @@ fn details_filter_and_commands() {
 }
 
 #[test]
+fn messages_and_one_in_full() {
+    let mut screens = String::new();
+    for size in [(80, 24), (200, 50)] {
+        for keys in ["", "\n"] {
+            let mut app = samples::app(samples::healthy());
+            press(&mut app, ":messages ord\n");
+            let query = app.page().query().unwrap().clone();
+            let bodies = [
+                "{\"order\":17,\"items\":[\"订单\"]}",
+                "plain text",
+                "\u{1b}[31mnot a command\n\tto us",
+            ];
+            let found = bodies.iter().zip(0..).map(|(body, place)| {
+                let mut message = samples::message(body);
+                message.queue_offset += place;
+                message
+            });
+            update(&mut app, Event::Messages(query, Ok(found.collect())));
+            let seen = screen(&mut app, size, keys);
+            screens.push_str(&format!(
+                "--- {}x{}\n{}",
+                size.0,
+                size.1,
+                without_blank_lines(&seen)
+            ));
+        }
+    }
+    check("messages", &screens);
+}
+
+#[test]
 fn before_the_first_answer() {
     let mut app = App::new("10.0.0.1:9876".to_owned(), 0);
     assert!(screen(&mut app, (80, 24), "").contains("Asking the name servers"));
     let failure = "name server 10.0.0.1:9876: no answer within 3s".to_owned();
-    crate::update::update(&mut app, crate::update::Event::Failed(failure));
+    update(&mut app, Event::Failed(failure));
     let failed = screen(&mut app, (80, 24), "");
     assert!(
         failed.contains("Nothing is known yet") && failed.contains("! name server 10.0.0.1:9876"),

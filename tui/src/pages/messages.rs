@@ -1,0 +1,192 @@
+//! The latest messages of a topic or queue, and one of them in full.
+
+use client::message::MessageExt;
+
+use crate::app::{App, Page};
+use crate::messages::{Messages, Query};
+use crate::sheet::{Cell, Column, Row, Sheet, Tone, bytes};
+
+use super::topics::broker_page;
+
+/// Of a body shown as text or hexadecimal digits.
+const BODY_LINES: usize = 1_000;
+/// Characters of the preview in a list.
+const PREVIEW: usize = 400;
+
+const COLUMNS: [Column; 8] = [
+    Column::number("STORED", 8),
+    Column::text("BROKER", 10),
+    Column::number("Q", 3),
+    Column::number("OFFSET", 10),
+    Column::text("TAG", 8),
+    Column::text("KEYS", 12),
+    Column::wide("BODY", 16),
+    Column::number("SIZE", 9),
+];
+
+/// What is known of the query, or why nothing is, in the sheet.
+fn found<'a>(app: &'a App, query: &Query, sheet: &mut Sheet) -> Option<&'a Messages> {
+    match &app.messages {
+        Some((asked, Ok(messages))) if asked == query => return Some(messages),
+        Some((asked, Err(reason))) if asked == query => sheet.empty = format!("unknown: {reason}"),
+        _ => sheet.empty = "asking the brokers …".to_owned(),
+    }
+    None
+}
+
+pub(super) fn list(app: &App, query: &Query) -> Sheet {
+    let mut sheet = Sheet::new(&COLUMNS).command(format!("mq message tail {}", query.topic));
+    let Some(messages) = found(app, query, &mut sheet) else {
+        return sheet;
+    };
+    sheet.empty = "no messages".to_owned();
+    for message in messages {
+        let place = place(message);
+        let cells = vec![
+            Cell::span(Some(app.now_ms - message.store_timestamp)),
+            Cell::text(message.queue.broker_name.clone()),
+            Cell::whole(message.queue.queue_id),
+            Cell::whole(message.queue_offset),
+            Cell::text(message.tags().unwrap_or_default()),
+            Cell::text(message.keys().unwrap_or_default()),
+            Cell::text(preview(message)),
+            Cell::text(bytes(message.body.len() as i64)),
+        ];
+        sheet.rows.push(
+            Row::new(place.clone(), cells)
+                .link([Page::Topic(query.topic.clone())])
+                .link(broker_page(app, &message.queue.broker_name))
+                .detail("id", message.message_id())
+                .open(Page::Message {
+                    query: query.clone(),
+                    place,
+                })
+                .command(format!("mq message get {}", message.message_id())),
+        );
+    }
+    sheet
+}
+
+/// `broker/queue/offset`: what a message is told apart by.
+fn place(message: &MessageExt) -> String {
+    format!(
+        "{}/{}/{}",
+        message.queue.broker_name, message.queue.queue_id, message.queue_offset
+    )
+}
+
+fn preview(message: &MessageExt) -> String {
+    match (&message.body_problem, std::str::from_utf8(&message.body)) {
+        (Some(problem), _) => format!("({problem})"),
+        (None, Ok(text)) => text.chars().take(PREVIEW).collect(),
+        (None, Err(_)) => hex(&message.body[..message.body.len().min(PREVIEW / 3)]),
+    }
+}
+
+const FIELDS: [Column; 2] = [Column::text("FIELD", 18), Column::wide("VALUE", 40)];
+
+pub(super) fn one(app: &App, query: &Query, wanted: &str) -> Sheet {
+    let mut sheet = Sheet::new(&FIELDS);
+    let Some(messages) = found(app, query, &mut sheet) else {
+        return sheet;
+    };
+    let Some(message) = messages.iter().find(|message| place(message) == wanted) else {
+        sheet.empty = "newer messages have taken its place in the list".to_owned();
+        return sheet;
+    };
+    sheet.command = Some(format!("mq message get {}", message.message_id()));
+    let mut fields: Vec<(String, String)> = vec![
+        ("id".to_owned(), message.message_id().to_owned()),
+        ("offset id".to_owned(), message.offset_message_id.clone()),
+        ("topic".to_owned(), message.topic.clone()),
+        ("stored".to_owned(), time(message.store_timestamp)),
+        ("stored on".to_owned(), message.store_host.to_string()),
+        ("born".to_owned(), time(message.born_timestamp)),
+        ("born on".to_owned(), message.born_host.to_string()),
+        (
+            "consumed again".to_owned(),
+            format!("{} times", message.reconsume_times),
+        ),
+    ];
+    fields.extend(
+        message
+            .properties
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    let (kind, lines) = body(message);
+    let more = lines.len().saturating_sub(BODY_LINES);
+    let lines = lines.into_iter().take(BODY_LINES).enumerate();
+    fields.extend(lines.map(|(place, line)| {
+        (
+            if place == 0 {
+                kind.to_owned()
+            } else {
+                String::new()
+            },
+            line,
+        )
+    }));
+    if more > 0 {
+        fields.push((String::new(), format!("… and {more} more lines")));
+    }
+    sheet.rows = fields
+        .into_iter()
+        .enumerate()
+        .map(|(place, (name, value))| {
+            let cells = vec![
+                Cell::text(name.clone()).tone(Tone::Dim),
+                Cell::text(value.clone()),
+            ];
+            Row::new(format!("{place} {name}"), cells).detail("value", value)
+        })
+        .collect();
+    sheet
+}
+
+/// The body by lines: a JSON tree, else text, else hexadecimal digits.
+fn body(message: &MessageExt) -> (&'static str, Vec<String>) {
+    if let Some(problem) = &message.body_problem {
+        return (
+            "body (as stored)",
+            std::iter::once(problem.clone())
+                .chain(dump(&message.body))
+                .collect(),
+        );
+    }
+    let Ok(text) = std::str::from_utf8(&message.body) else {
+        return ("body (binary)", dump(&message.body).collect());
+    };
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json @ (serde_json::Value::Object(_) | serde_json::Value::Array(_))) => (
+            "body (JSON)",
+            format!("{json:#}").lines().map(str::to_owned).collect(),
+        ),
+        _ => ("body", text.lines().map(str::to_owned).collect()),
+    }
+}
+
+fn dump(body: &[u8]) -> impl Iterator<Item = String> {
+    body.chunks(16).enumerate().map(|(line, bytes)| {
+        let text: String = bytes
+            .iter()
+            .map(|byte| {
+                if byte.is_ascii_graphic() {
+                    char::from(*byte)
+                } else {
+                    '.'
+                }
+            })
+            .collect();
+        format!("{:08x}  {:<47}  {text}", line * 16, hex(bytes))
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Vec::from_iter(bytes.iter().map(|byte| format!("{byte:02x}"))).join(" ")
+}
+
+/// RFC 3339, in UTC: producer, broker and reader may live in three zones.
+fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
+}
