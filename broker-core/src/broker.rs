@@ -27,10 +27,12 @@ use crate::groups::Groups;
 use crate::handlers::{client, pull};
 use crate::lock_table::LockTable;
 use crate::long_polling::{HeldPull, LongPolling};
+use crate::names;
 use crate::offsets::Offsets;
-use crate::registration::Registration;
+use crate::registration::{Registering, Registration};
 use crate::routes::{VIP_EXCLUDED, routes};
 use crate::stats::Stats;
+use crate::table_file::TableError;
 use crate::topics::Topics;
 
 /// Cold reads, queries, searches by time.
@@ -50,15 +52,15 @@ pub(crate) struct Broker {
     /// `brokerIP1:listenPort`, as it stands in records and message ids.
     pub(crate) store_host: SocketAddr,
     pub(crate) clock: Clock,
-    pub(crate) topics: Topics,
+    pub(crate) topics: Arc<Topics>,
     pub(crate) groups: Groups,
     pub(crate) offsets: Offsets,
-    pub(crate) stats: Stats,
+    pub(crate) stats: Arc<Stats>,
     pub(crate) store: Store<BrokerEvents>,
     pub(crate) registration: Registration,
     pub(crate) read: Pool,
     pub(crate) admin: Pool,
-    clients: Mutex<Clients>,
+    clients: Mutex<Clients<Arc<Connection>>>,
     locks: Mutex<LockTable>,
     long_polling: Arc<Mutex<LongPolling>>,
     awake: UnboundedSender<Vec<HeldPull>>,
@@ -108,6 +110,7 @@ pub struct RunningBroker {
     /// Two below the main port; some clients send there.
     vip: Option<Listening>,
     tasks: Vec<JoinHandle<()>>,
+    registering: Registering,
 }
 
 impl RunningBroker {
@@ -120,30 +123,51 @@ impl RunningBroker {
     pub async fn start(config: BrokerConfig, file: Option<PathBuf>) -> Result<Self, StartError> {
         let bind = |port| {
             let address = SocketAddr::new(config.bind_address, port);
-            listener::bind(address).map(|listener| (address, listener)).map_err(|e| not_listening(address, e))
+            listener::bind(address)
+                .map(|listener| (address, listener))
+                .map_err(|e| not_listening(address, e))
         };
         let (address, main) = bind(config.listen_port)?;
-        let port = main.local_addr().map_err(|e| not_listening(address, e))?.port();
+        let port = main
+            .local_addr()
+            .map_err(|e| not_listening(address, e))?
+            .port();
         let vip = match config.listen_port {
             0 => Some(bind(0)?),
             1 | 2 => None,
             port => Some(bind(port - 2)?),
         };
-        let limits = Limits { idle: config.server_channel_max_idle_time(), ..Limits::default() };
+        let limits = Limits {
+            idle: Duration::from_secs(config.server_channel_max_idle_time_seconds),
+            ..Limits::default()
+        };
         let store_host = config.store_host(port)?;
         let (awake, woken) = unbounded_channel();
-        let broker = tokio::task::spawn_blocking(move || Broker::open(config, file, port, store_host, awake))
-            .await
-            .map_err(|e| StartError::Thread(io::Error::other(e)))??;
+        let broker = tokio::task::spawn_blocking(move || {
+            Broker::open(config, file, port, store_host, awake)
+        })
+        .await
+        .map_err(|e| StartError::Thread(io::Error::other(e)))??;
         let broker = Arc::new(broker);
 
-        let router = |routes| Router::new(broker.clone(), routes, broker.read.clone(), broker.admin.clone());
+        let router = |routes| {
+            Router::new(
+                broker.clone(),
+                routes,
+                broker.read.clone(),
+                broker.admin.clone(),
+            )
+        };
         let main = Listening::start(main, Arc::new(router(routes())), limits.clone())
             .map_err(|e| not_listening(address, e))?;
         let vip = match vip {
             Some((address, listener)) => Some(
-                Listening::start(listener, Arc::new(router(routes().without(VIP_EXCLUDED))), limits)
-                    .map_err(|e| not_listening(address, e))?,
+                Listening::start(
+                    listener,
+                    Arc::new(router(routes().without(VIP_EXCLUDED))),
+                    limits,
+                )
+                .map_err(|e| not_listening(address, e))?,
             ),
             None => None,
         };
@@ -154,9 +178,15 @@ impl RunningBroker {
             tokio::spawn(keep_offsets(broker.clone())),
             tokio::spawn(count_stats(broker.clone())),
         ];
-        broker.registration.start(&broker.topics, &broker.config);
+        let registering = broker.registration.start(&broker.topics, &broker.config);
         tracing::info!(address = %main.address, store = %store_host, "broker started");
-        Ok(Self { broker, main, vip, tasks })
+        Ok(Self {
+            broker,
+            main,
+            vip,
+            tasks,
+            registering,
+        })
     }
 
     /// Where it listens; with `listenPort` 0 this has the port that was free.
@@ -166,7 +196,10 @@ impl RunningBroker {
 
     /// `brokerIP1:listenPort`, as name servers give it to clients.
     pub fn advertised_address(&self) -> String {
-        self.broker.config.current().broker_address(self.main.address.port())
+        self.broker
+            .config
+            .current()
+            .broker_address(self.main.address.port())
     }
 
     /// Completes once a name server knows this broker; at once if it has none to register with.
@@ -186,7 +219,10 @@ impl RunningBroker {
             vip.stop_accepting();
         }
         // Clients learn of it here, and go elsewhere while their requests are still served.
-        broker.registration.unregister().await;
+        broker
+            .registration
+            .unregister(self.registering, &broker.config.current())
+            .await;
         broker.release_held();
         match self.vip {
             Some(vip) => {
@@ -201,7 +237,9 @@ impl RunningBroker {
             broker.persist_offsets();
             broker.store.shutdown()
         });
-        closed.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        closed
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 }
 
@@ -218,21 +256,29 @@ impl Broker {
         let store_config = config.store_config(port)?;
         let cluster = config.broker_cluster_name.clone();
         let config = Arc::new(LiveConfig::new(config, file));
+        let stats = Arc::new(Stats::new(&cluster, clock.now_ms()));
         let events = BrokerEvents {
             config: config.clone(),
+            stats: stats.clone(),
             store_host,
             long_polling: long_polling.clone(),
             awake: awake.clone(),
         };
         // First: it takes the lock on the folder that the tables are in.
-        let store = Store::open(store_config, OsFileSystem, clock.clone(), events).map_err(StartError::Store)?;
+        let store = Store::open(store_config, OsFileSystem, clock.clone(), events)
+            .map_err(StartError::Store)?;
         let current = config.current();
-        let table = |what| move |problem: crate::TableError| StartError::Table { what, problem: problem.to_string() };
+        let table = |what| {
+            move |problem: TableError| StartError::Table {
+                what,
+                problem: problem.to_string(),
+            }
+        };
         Ok(Self {
-            topics: Topics::open(&current, clock.now_ms()).map_err(table("topics"))?,
+            topics: Arc::new(Topics::open(&current, clock.now_ms()).map_err(table("topics"))?),
             groups: Groups::open(&current, clock.now_ms()).map_err(table("consumer groups"))?,
             offsets: Offsets::open(&current).map_err(table("consumer offsets"))?,
-            stats: Stats::new(&cluster, clock.now_ms()),
+            stats,
             registration: Registration::new(port),
             read: pool("broker-read", READ_THREADS, &current)?,
             admin: pool("broker-admin", ADMIN_THREADS, &current)?,
@@ -249,7 +295,7 @@ impl Broker {
     }
 
     /// Connected producers and consumers.
-    pub(crate) fn clients(&self) -> MutexGuard<'_, Clients> {
+    pub(crate) fn clients(&self) -> MutexGuard<'_, Clients<Arc<Connection>>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -260,7 +306,9 @@ impl Broker {
 
     /// Pulls that wait for messages.
     pub(crate) fn long_polling(&self) -> MutexGuard<'_, LongPolling> {
-        self.long_polling.lock().unwrap_or_else(PoisonError::into_inner)
+        self.long_polling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has pulls run again soon.
@@ -288,23 +336,25 @@ impl Broker {
         &self,
         header: &SendMessageRequestHeader<'_>,
     ) -> Result<Option<Arc<TopicConfig>>, Refusal> {
-        let config = self.config.current();
-        let now = self.clock.now_ms();
-        let created = self
-            .topics
-            .create_on_send(
-                &config,
-                &header.topic,
-                &header.default_topic,
-                header.default_topic_queue_nums,
-                header.unit_mode.unwrap_or(false),
-                now,
-            )
-            .map_err(|e| Refusal::system(e.to_string()))?;
-        if created.is_some() {
+        names::validate_topic(&header.topic).map_err(Refusal::system)?;
+        let wanted = self.topics.wanted_by_send(
+            &self.config.current(),
+            &header.topic,
+            &header.default_topic,
+            header.default_topic_queue_nums,
+            header.unit_mode.unwrap_or(false),
+        );
+        wanted.map(|topic| self.create_topic(topic)).transpose()
+    }
+
+    /// A topic as it is, or made as it is given here. Blocks on the disk.
+    pub(crate) fn create_topic(&self, topic: TopicConfig) -> Result<Arc<TopicConfig>, Refusal> {
+        let created = self.topics.create_if_absent(topic, self.clock.now_ms());
+        let (topic, is_new) = created.map_err(|e| Refusal::system(e.to_string()))?;
+        if is_new {
             self.registration.topics_changed();
         }
-        Ok(created)
+        Ok(topic)
     }
 
     /// A group that nobody has created. `Ok(None)`: that is not allowed. Blocks on the disk.
@@ -348,7 +398,10 @@ fn not_listening(address: SocketAddr, error: io::Error) -> StartError {
     if error.kind() == io::ErrorKind::AddrInUse {
         StartError::AddressInUse { address }
     } else {
-        StartError::Listen { address, source: error }
+        StartError::Listen {
+            address,
+            source: error,
+        }
     }
 }
 
@@ -356,7 +409,9 @@ fn not_listening(address: SocketAddr, error: io::Error) -> StartError {
 async fn resume_woken(broker: Arc<Broker>, mut woken: UnboundedReceiver<Vec<HeldPull>>) {
     while let Some(pulls) = woken.recv().await {
         for held in pulls {
-            let Err(held) = pull::resume(&broker, held, store::ReadFrom::MemoryOnly) else { continue };
+            let Err(held) = pull::resume(&broker, held, store::ReadFrom::MemoryOnly) else {
+                continue;
+            };
             let reply = held.reply.clone();
             let again = broker.clone();
             let submitted = broker.read.workers.submit(move |_| {

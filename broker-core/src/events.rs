@@ -11,10 +11,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::config::LiveConfig;
 use crate::handlers::send::{self, SendTicket};
 use crate::long_polling::{HeldPull, LongPolling};
+use crate::stats::Stats;
 
 /// The store's way back to the clients.
 pub(crate) struct BrokerEvents {
     pub(crate) config: Arc<LiveConfig>,
+    pub(crate) stats: Arc<Stats>,
     pub(crate) store_host: SocketAddr,
     pub(crate) long_polling: Arc<Mutex<LongPolling>>,
     /// Bounded by the number of pulls that wait.
@@ -29,9 +31,18 @@ impl StoreEvents for BrokerEvents {
         // Each connection is woken once for all its answers; neighbours share one most of the time.
         let mut written: Vec<Arc<Connection>> = Vec::new();
         for Done { ticket, result } in done.drain(..) {
+            if result.is_ok() {
+                self.stats
+                    .put(&ticket.topic.topic_name, ticket.messages(), ticket.bytes);
+            }
             send::answer(&config, self.store_host, &ticket, &result);
-            let connection = &ticket.reply().connection;
-            if !written.iter().rev().take(8).any(|known| known.id == connection.id) {
+            let connection = &ticket.reply.connection;
+            if !written
+                .iter()
+                .rev()
+                .take(8)
+                .any(|known| known.id == connection.id)
+            {
                 written.push(Arc::clone(connection));
             }
         }
@@ -41,7 +52,10 @@ impl StoreEvents for BrokerEvents {
     }
 
     fn arrived(&mut self, arrivals: &[Arrival]) {
-        let mut long_polling = self.long_polling.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut long_polling = self
+            .long_polling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if long_polling.is_empty() {
             return;
         }

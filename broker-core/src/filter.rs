@@ -18,7 +18,13 @@ impl TagFilter {
         if expression.is_empty() || expression == "*" {
             return Self::All;
         }
-        Self::from_codes(expression.split("||").map(str::trim).filter(|tag| !tag.is_empty()).map(java_hash))
+        Self::from_codes(
+            expression
+                .split("||")
+                .map(str::trim)
+                .filter(|tag| !tag.is_empty())
+                .map(java_hash),
+        )
     }
 
     /// From the hashes a client sent with its heartbeat. None: everything matches.
@@ -36,7 +42,9 @@ impl TagFilter {
     pub fn matches(&self, tags_code: i64) -> bool {
         match self {
             Self::All => true,
-            Self::Codes(codes) => i32::try_from(tags_code).is_ok_and(|code| codes.binary_search(&code).is_ok()),
+            Self::Codes(codes) => {
+                i32::try_from(tags_code).is_ok_and(|code| codes.binary_search(&code).is_ok())
+            }
         }
     }
 }
@@ -59,7 +67,11 @@ mod tests {
             ("Aa", "BB", true),
         ] {
             let filter = TagFilter::parse(expression);
-            assert_eq!(filter.matches(i64::from(java_hash(tag))), matches, "{expression} {tag}");
+            assert_eq!(
+                filter.matches(i64::from(java_hash(tag))),
+                matches,
+                "{expression} {tag}"
+            );
         }
         assert!(!TagFilter::parse("A").matches(0), "a message without tag");
         assert!(TagFilter::parse("order-created").matches(-392_709_271));

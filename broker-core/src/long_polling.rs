@@ -17,36 +17,36 @@ const MAX_HELD: usize = 200_000;
 
 /// A pull that waits.
 #[derive(Debug)]
-pub struct HeldPull {
-    pub reply: ReplyHandle,
-    pub group: Box<str>,
-    pub topic: Arc<str>,
-    pub queue_id: i32,
+pub(crate) struct HeldPull {
+    pub(crate) reply: ReplyHandle,
+    pub(crate) group: Box<str>,
+    pub(crate) topic: Arc<str>,
+    pub(crate) queue_id: i32,
     /// First message wanted.
-    pub queue_offset: i64,
-    pub max_messages: i32,
-    pub max_bytes: i32,
-    pub filter: Arc<TagFilter>,
-    pub deadline: Instant,
+    pub(crate) queue_offset: i64,
+    pub(crate) max_messages: i32,
+    pub(crate) max_bytes: i32,
+    pub(crate) filter: Arc<TagFilter>,
+    pub(crate) deadline: Instant,
 }
 
 type QueueKey = (Arc<str>, i32);
 
 /// All waiting pulls, by queue and by deadline.
 #[derive(Debug, Default)]
-pub struct LongPolling {
+pub(crate) struct LongPolling {
     by_queue: HashMap<QueueKey, Vec<(u64, HeldPull)>>,
     by_deadline: BTreeMap<(Instant, u64), QueueKey>,
     next_id: u64,
 }
 
 impl LongPolling {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.by_deadline.is_empty()
     }
 
     /// Holds a pull; gives it back when too many are held already.
-    pub fn hold(&mut self, pull: HeldPull) -> Result<(), HeldPull> {
+    pub(crate) fn hold(&mut self, pull: HeldPull) -> Result<(), HeldPull> {
         if self.by_deadline.len() >= MAX_HELD {
             return Err(pull);
         }
@@ -60,7 +60,13 @@ impl LongPolling {
 
     /// The pulls that the message before `max_offset` of a queue wakes: those that wait for an
     /// offset it fills and whose filter lets it through.
-    pub fn arrived(&mut self, topic: &Arc<str>, queue_id: i32, max_offset: i64, tags_code: i64) -> Vec<HeldPull> {
+    pub(crate) fn arrived(
+        &mut self,
+        topic: &Arc<str>,
+        queue_id: i32,
+        max_offset: i64,
+        tags_code: i64,
+    ) -> Vec<HeldPull> {
         if self.by_queue.is_empty() {
             return Vec::new();
         }
@@ -70,12 +76,19 @@ impl LongPolling {
     }
 
     /// The pulls of a queue that wait for an offset it has filled already, whatever they select.
-    pub fn behind(&mut self, topic: &Arc<str>, queue_id: i32, max_offset: i64) -> Vec<HeldPull> {
-        self.take(&(topic.clone(), queue_id), |pull| max_offset > pull.queue_offset)
+    pub(crate) fn behind(
+        &mut self,
+        topic: &Arc<str>,
+        queue_id: i32,
+        max_offset: i64,
+    ) -> Vec<HeldPull> {
+        self.take(&(topic.clone(), queue_id), |pull| {
+            max_offset > pull.queue_offset
+        })
     }
 
     /// The pulls whose deadline has passed.
-    pub fn expired(&mut self, now: Instant) -> Vec<HeldPull> {
+    pub(crate) fn expired(&mut self, now: Instant) -> Vec<HeldPull> {
         let mut out = Vec::new();
         while let Some(entry) = self.by_deadline.first_entry() {
             let &(deadline, id) = entry.key();
@@ -89,10 +102,14 @@ impl LongPolling {
     }
 
     /// Everything held, for shutdown.
-    pub fn drain(&mut self) -> Vec<HeldPull> {
+    pub(crate) fn drain(&mut self) -> Vec<HeldPull> {
         self.by_deadline.clear();
         let queues = std::mem::take(&mut self.by_queue);
-        queues.into_values().flatten().map(|(_, pull)| pull).collect()
+        queues
+            .into_values()
+            .flatten()
+            .map(|(_, pull)| pull)
+            .collect()
     }
 
     fn take(&mut self, key: &QueueKey, wanted: impl Fn(&HeldPull) -> bool) -> Vec<HeldPull> {

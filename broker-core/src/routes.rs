@@ -23,45 +23,97 @@ pub(crate) fn routes() -> Routes<Broker> {
         .on(Code::QUERY_MESSAGE, Read, query::query_message)
         .on(Code::VIEW_MESSAGE_BY_ID, Read, query::view_message)
         // Offsets.
-        .on(Code::QUERY_CONSUMER_OFFSET, Direct, offset::query_consumer_offset)
-        .on(Code::UPDATE_CONSUMER_OFFSET, Direct, offset::update_consumer_offset)
-        .on(Code::SEARCH_OFFSET_BY_TIMESTAMP, Read, offset::search_offset)
+        .on(
+            Code::QUERY_CONSUMER_OFFSET,
+            Direct,
+            offset::query_consumer_offset,
+        )
+        .on(
+            Code::UPDATE_CONSUMER_OFFSET,
+            Direct,
+            offset::update_consumer_offset,
+        )
+        .on(
+            Code::SEARCH_OFFSET_BY_TIMESTAMP,
+            Read,
+            offset::search_offset,
+        )
         .on(Code::GET_MAX_OFFSET, Direct, offset::max_offset)
         .on(Code::GET_MIN_OFFSET, Direct, offset::min_offset)
-        .on(Code::GET_EARLIEST_MSG_STORETIME, Read, offset::earliest_store_time)
+        .on(
+            Code::GET_EARLIEST_MSG_STORETIME,
+            Read,
+            offset::earliest_store_time,
+        )
         // Clients.
         .on(Code::HEART_BEAT, Direct, client::heartbeat)
         .on(Code::UNREGISTER_CLIENT, Direct, client::unregister)
-        .on(Code::GET_CONSUMER_LIST_BY_GROUP, Direct, client::consumer_list)
+        .on(
+            Code::GET_CONSUMER_LIST_BY_GROUP,
+            Direct,
+            client::consumer_list,
+        )
         .on(Code::LOCK_BATCH_MQ, Direct, client::lock_queues)
         .on(Code::UNLOCK_BATCH_MQ, Direct, client::unlock_queues)
-        .on(Code::CHECK_CLIENT_CONFIG, Direct, client::check_client_config)
+        .on(
+            Code::CHECK_CLIENT_CONFIG,
+            Direct,
+            client::check_client_config,
+        )
         // Topics.
         .on(Code::UPDATE_AND_CREATE_TOPIC, Admin, topic::create)
         .on(Code::DELETE_TOPIC_IN_BROKER, Admin, topic::delete)
         .on(Code::GET_ALL_TOPIC_CONFIG, Read, topic::all)
         .on(Code::GET_TOPIC_CONFIG, Direct, topic::config)
         .on(Code::GET_TOPIC_STATS_INFO, Read, topic::stats)
-        .on(Code::GET_SYSTEM_TOPIC_LIST_FROM_BROKER, Direct, topic::system_topics)
+        .on(
+            Code::GET_SYSTEM_TOPIC_LIST_FROM_BROKER,
+            Direct,
+            topic::system_topics,
+        )
         .on(Code::QUERY_TOPIC_CONSUME_BY_WHO, Read, topic::consumed_by)
         // Groups.
-        .on(Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, Admin, group::create)
+        .on(
+            Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP,
+            Admin,
+            group::create,
+        )
         .on(Code::DELETE_SUBSCRIPTIONGROUP, Admin, group::delete)
         .on(Code::GET_ALL_SUBSCRIPTIONGROUP_CONFIG, Read, group::all)
         .on(Code::GET_SUBSCRIPTIONGROUP_CONFIG, Direct, group::config)
-        .on(Code::GET_CONSUMER_CONNECTION_LIST, Direct, group::consumer_connections)
-        .on(Code::GET_PRODUCER_CONNECTION_LIST, Direct, group::producer_connections)
+        .on(
+            Code::GET_CONSUMER_CONNECTION_LIST,
+            Direct,
+            group::consumer_connections,
+        )
+        .on(
+            Code::GET_PRODUCER_CONNECTION_LIST,
+            Direct,
+            group::producer_connections,
+        )
         .on(Code::QUERY_TOPICS_BY_CONSUMER, Direct, group::topics)
         // How far consumers are.
         .on(Code::GET_CONSUME_STATS, Read, progress::consume_stats)
-        .on(Code::GET_BROKER_CONSUME_STATS, Read, progress::broker_consume_stats)
+        .on(
+            Code::GET_BROKER_CONSUME_STATS,
+            Read,
+            progress::broker_consume_stats,
+        )
         .on(Code::QUERY_CONSUME_TIME_SPAN, Read, progress::time_span)
-        .on(Code::CLONE_GROUP_OFFSET, Admin, progress::clone_group_offset)
+        .on(
+            Code::CLONE_GROUP_OFFSET,
+            Admin,
+            progress::clone_group_offset,
+        )
         .on(Code::GET_ALL_CONSUMER_OFFSET, Read, progress::all_offsets)
         // The broker itself.
         .on(Code::GET_BROKER_RUNTIME_INFO, Read, runtime::runtime_info)
         .on(Code::VIEW_BROKER_STATS_DATA, Read, runtime::stats_data)
         .on(Code::GET_BROKER_CONFIG, Direct, settings::config)
         .on(Code::UPDATE_BROKER_CONFIG, Admin, settings::update_config)
-        .on(Code::DELETE_EXPIRED_COMMITLOG, Admin, settings::delete_expired_commit_log)
+        .on(
+            Code::DELETE_EXPIRED_COMMITLOG,
+            Admin,
+            settings::delete_expired_commit_log,
+        )
 }

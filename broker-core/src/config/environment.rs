@@ -42,9 +42,7 @@ impl Environment {
 /// bridges that container engines make, whose addresses mean nothing elsewhere.
 fn local_address() -> IpAddr {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let usable = |interface: &&if_addrs::Interface| {
-        matches!(interface.ip(), IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified())
-    };
+    let usable = |interface: &&if_addrs::Interface| matches!(interface.ip(), IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified());
     let is_bridge = |name: &str| {
         ["docker", "br-", "virbr", "veth", "cni", "flannel"]
             .iter()

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 
 use store::{FlushMode, StoreConfig};
 
+use super::Origin;
 use super::environment::Environment;
 use super::values::{self, BrokerRole, Value};
-use super::Origin;
 
 /// Whether a running broker can be told a new value over the network. No path, no address and no
 /// name is among the keys that it can.
@@ -59,9 +59,7 @@ macro_rules! keys {
                 help: $help,
                 change: Change::$change,
                 assign: |config, text| {
-                    #[expect(unused_mut, unused_assignments, reason = "not every key has a range")]
-                    let mut range = None;
-                    $(range = Some($range);)?
+                    let range = None$(.or(Some($range)))?;
                     let value = <$type as Value>::parse(text, range)?;
                     $($check(&value)?;)?
                     config.$field = value;

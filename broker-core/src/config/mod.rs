@@ -15,6 +15,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE};
 use remoting::protocol::properties::{self, PropertiesError, Property};
 use store::fs::OsFileSystem;
 use store::{StoreConfig, json_file};
@@ -228,12 +229,12 @@ impl BrokerConfig {
 
     /// Whether `brokerPermission` lets messages be sent.
     pub fn is_writable(&self) -> bool {
-        self.broker_permission & crate::topics::PERM_WRITE != 0
+        self.broker_permission & PERM_WRITE != 0
     }
 
     /// Whether `brokerPermission` lets messages be pulled.
     pub fn is_readable(&self) -> bool {
-        self.broker_permission & crate::topics::PERM_READ != 0
+        self.broker_permission & PERM_READ != 0
     }
 
     /// `config/NAME` in the store's folder.
@@ -281,7 +282,8 @@ impl BrokerConfig {
         })
     }
 
-    fn store_host(&self, port: u16) -> Result<SocketAddr, ConfigError> {
+    /// `brokerIP1` and the port, as they stand in records and message ids.
+    pub(crate) fn store_host(&self, port: u16) -> Result<SocketAddr, ConfigError> {
         let failed = |problem: String| ConfigError {
             origin: self.origin("brokerIP1"),
             key: "brokerIP1".to_owned(),
@@ -336,9 +338,7 @@ impl Reading {
         }
         match (key.assign)(&mut self.config, setting.value) {
             Ok(()) => {
-                self.config
-                    .origins
-                    .insert(key.name, setting.origin.clone());
+                self.config.origins.insert(key.name, setting.origin.clone());
             }
             Err(problem) => self.error(setting, problem),
         }
@@ -356,7 +356,9 @@ impl Reading {
                     .flat_map(|group| group.keys)
                     .any(|(key, usual)| {
                         *key == name
-                            && usual.iter().any(|value| value.eq_ignore_ascii_case(setting.value))
+                            && usual
+                                .iter()
+                                .any(|value| value.eq_ignore_ascii_case(setting.value))
                     });
                 if !asks_for_what_is {
                     self.warn(setting, format!("has no effect: {why}"));
@@ -410,7 +412,10 @@ impl Reading {
         );
         if forcibly > warning
             && let Some(setting) = settings.iter().rfind(|setting| {
-                matches!(setting.key, "diskSpaceCleanForciblyRatio" | "diskSpaceWarningLevelRatio")
+                matches!(
+                    setting.key,
+                    "diskSpaceCleanForciblyRatio" | "diskSpaceWarningLevelRatio"
+                )
             })
         {
             let problem = format!(
@@ -461,7 +466,12 @@ fn unknown(name: &str) -> Unknown {
     }
     let nearest = KEYS
         .iter()
-        .map(|key| (strsim::damerau_levenshtein(&name.to_lowercase(), &key.name.to_lowercase()), key))
+        .map(|key| {
+            (
+                strsim::damerau_levenshtein(&name.to_lowercase(), &key.name.to_lowercase()),
+                key,
+            )
+        })
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, key)| *distance <= key.name.len() / 4);
     Unknown::Stranger(nearest.map_or_else(String::new, |(_, key)| {

@@ -278,7 +278,7 @@ pub(super) fn name(text: &String) -> Result<(), String> {
 
 /// A topic that clients may use.
 pub(super) fn topic(text: &String) -> Result<(), String> {
-    crate::topics::check_topic_name(text).map_err(|error| error.to_string())
+    crate::names::validate_topic(text)
 }
 
 /// An IP address or a host name, without port.
@@ -296,6 +296,9 @@ pub(super) fn listen_port(port: &u16) -> Result<(), String> {
     if *port == 0 || (3..=65_534).contains(port) {
         Ok(())
     } else {
-        Err("must be between 3 and 65534: the ports two below and one above belong to it".to_owned())
+        Err(
+            "must be between 3 and 65534: the ports two below and one above belong to it"
+                .to_owned(),
+        )
     }
 }

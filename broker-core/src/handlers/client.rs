@@ -1,11 +1,11 @@
 //! Clients: heartbeat (34), farewell (35), members of a group (38), locks of ordered consumption
 //! (41, 42), check of a subscription (46); and telling a group that it has changed (40).
 
-use std::sync::Arc;
-
 use remoting::protocol::body::client::{
-    CheckClientConfigBody, ConsumerIdList, HeartbeatData, LockBatchRequestBody, LockBatchResponseBody,
+    CheckClientConfigBody, ConsumerIdList, HeartbeatData, LockBatchRequestBody,
+    LockBatchResponseBody,
 };
+use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::headers::client::{ConsumerGroupHeader, UnregisterClientRequestHeader};
@@ -14,7 +14,9 @@ use remoting::transport::router::{Lane, Refusal, Reply, Request};
 
 use super::{decode, json};
 use crate::broker::Broker;
-use crate::clients::Changed;
+use crate::clients::{Changed, Peer};
+use crate::names;
+use crate::topics::{retry_sys_flag, topic};
 
 /// `HEART_BEAT` (34). Creates groups that are new, and their retry topics.
 pub(crate) fn heartbeat(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
@@ -27,25 +29,27 @@ pub(crate) fn heartbeat(broker: &Broker, request: &Request<'_>) -> Result<Reply,
             // As Apache: the client is known all the same, its pulls are refused.
             Err(_) => continue,
         };
-        let retry_topic = format!("%RETRY%{}", consumer.group_name);
+        let retry_topic = names::retry_topic(&consumer.group_name);
         if broker.topics.find(&retry_topic).is_none() {
             if !request.may_block() {
                 return Ok(Reply::MoveTo(Lane::Admin));
             }
-            broker
-                .topics
-                .create_retry_topic(&retry_topic, group.retry_queue_nums, broker.clock.now_ms())
-                .map_err(|e| Refusal::system(e.to_string()))?;
-            broker.registration.topics_changed();
+            broker.create_topic(TopicConfig {
+                topic_sys_flag: retry_sys_flag(consumer.unit_mode),
+                ..topic(&retry_topic, group.retry_queue_nums, PERM_READ | PERM_WRITE)
+            })?;
         }
     }
-    let changed = broker.clients().heartbeat(
-        &data,
-        request.connection,
-        request.command.language,
-        request.command.version,
-        broker.clock.now_ms(),
-    );
+    let peer = Peer {
+        id: request.connection.id,
+        remote: request.connection.remote,
+        language: request.command.language,
+        version: request.command.version,
+        connection: request.connection.clone(),
+    };
+    let changed = broker
+        .clients()
+        .heartbeat(&data, &peer, broker.clock.now_ms());
     notify_changed(broker, &changed);
     Ok(Answer::ok().into())
 }
@@ -55,7 +59,6 @@ pub(crate) fn unregister(broker: &Broker, request: &Request<'_>) -> Result<Reply
     let header: UnregisterClientRequestHeader = request.header()?;
     let changed = broker.clients().unregister(
         request.connection.id,
-        &header.client_id,
         header.producer_group.as_deref(),
         header.consumer_group.as_deref(),
     );
@@ -66,16 +69,22 @@ pub(crate) fn unregister(broker: &Broker, request: &Request<'_>) -> Result<Reply
 /// Tells the members of groups that their group has changed, so that they share the queues anew.
 pub(crate) fn notify_changed(broker: &Broker, changed: &Changed) {
     for group in changed {
-        let wanted = broker.groups.find(group).is_none_or(|group| group.notify_consumer_ids_changed_enable);
+        let wanted = broker
+            .groups
+            .find(group)
+            .is_none_or(|group| group.notify_consumer_ids_changed_enable);
         if !wanted || !broker.config.current().notify_consumer_ids_changed_enable {
             continue;
         }
-        let header = ConsumerGroupHeader { consumer_group: group.to_string() };
+        let header = ConsumerGroupHeader {
+            consumer_group: group.to_string(),
+        };
         let members = broker.clients().members(group);
         for member in members {
-            let notice = RemotingCommand::request(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED).with_header(&header);
+            let notice = RemotingCommand::request(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED)
+                .with_header(&header);
             match notice {
-                Ok(notice) => member.send_oneway(notice),
+                Ok(notice) => member.peer.connection.send_oneway(notice),
                 Err(e) => tracing::warn!("group {group} is not told of its change: {e}"),
             }
         }
@@ -87,23 +96,36 @@ pub(crate) fn consumer_list(broker: &Broker, request: &Request<'_>) -> Result<Re
     let header: ConsumerGroupHeader = request.header()?;
     let ids = broker.clients().consumer_ids(&header.consumer_group);
     if ids.is_empty() {
-        return Err(Refusal::system(format!("no consumer for this group, {}", header.consumer_group)));
+        return Err(Refusal::system(format!(
+            "no consumer for this group, {}",
+            header.consumer_group
+        )));
     }
-    Ok(json(&ConsumerIdList { consumer_id_list: ids })?.into())
+    Ok(json(&ConsumerIdList {
+        consumer_id_list: ids,
+    })?
+    .into())
 }
 
 /// `LOCK_BATCH_MQ` (41): the queues that the client holds now.
 pub(crate) fn lock_queues(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let body: LockBatchRequestBody = decode(request)?;
     let now = broker.clock.now_ms();
-    let locked = broker.locks().lock(&body.consumer_group, &body.client_id, body.mq_set, now);
-    Ok(json(&LockBatchResponseBody { lock_ok_mq_set: locked })?.into())
+    let locked = broker
+        .locks()
+        .lock(&body.consumer_group, &body.client_id, body.mq_set, now);
+    Ok(json(&LockBatchResponseBody {
+        lock_ok_mq_set: locked,
+    })?
+    .into())
 }
 
 /// `UNLOCK_BATCH_MQ` (42).
 pub(crate) fn unlock_queues(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let body: LockBatchRequestBody = decode(request)?;
-    broker.locks().unlock(&body.consumer_group, &body.client_id, &body.mq_set);
+    broker
+        .locks()
+        .unlock(&body.consumer_group, &body.client_id, &body.mq_set);
     Ok(Answer::ok().into())
 }
 
@@ -118,6 +140,3 @@ pub(crate) fn check_client_config(_: &Broker, request: &Request<'_>) -> Result<R
         )),
     }
 }
-
-/// A group's name as the tables know it.
-pub(crate) type GroupName = Arc<str>;

@@ -47,10 +47,12 @@ fn topic_not_exist(topic: &str) -> Refusal {
 }
 
 fn decode<T: DeserializeOwned>(request: &Request<'_>) -> Result<T, Refusal> {
-    fastjson::from_slice(request.body()).map_err(|error| Refusal::system(format!("request body: {error}")))
+    fastjson::from_slice(request.body())
+        .map_err(|error| Refusal::system(format!("request body: {error}")))
 }
 
 fn json<T: Serialize>(body: &T) -> Result<Answer, Refusal> {
-    let body = fastjson::to_vec(body).map_err(|error: JsonError| Refusal::system(error.to_string()))?;
+    let body =
+        fastjson::to_vec(body).map_err(|error: JsonError| Refusal::system(error.to_string()))?;
     Ok(Answer::ok().body(body))
 }

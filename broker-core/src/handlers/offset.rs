@@ -2,8 +2,8 @@
 
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::offset::{
-    EarliestStoreTimeResponseHeader, OffsetResponseHeader, QueryConsumerOffsetRequestHeader, QueueRequestHeader,
-    SearchOffsetRequestHeader, UpdateConsumerOffsetRequestHeader,
+    EarliestStoreTimeResponseHeader, OffsetResponseHeader, QueryConsumerOffsetRequestHeader,
+    QueueRequestHeader, SearchOffsetRequestHeader, UpdateConsumerOffsetRequestHeader,
 };
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
@@ -14,16 +14,26 @@ use crate::broker::Broker;
 /// `QUERY_CONSUMER_OFFSET` (14). Without an offset of its own a group starts at 0 where the queue's
 /// first message is still recent, and in a queue that has none: 5.3 answers "not found" there, and
 /// its clients then skip the first message.
-pub(crate) fn query_consumer_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn query_consumer_offset(
+    broker: &Broker,
+    request: &Request<'_>,
+) -> Result<Reply, Refusal> {
     let header: QueryConsumerOffsetRequestHeader<'_> = request.header()?;
     let (topic, queue_id) = (&*header.topic, header.queue_id);
-    let offset = match broker.offsets.query(&header.consumer_group, topic, queue_id) {
+    let offset = match broker
+        .offsets
+        .query(&header.consumer_group, topic, queue_id)
+    {
         Some(offset) => Some(offset),
         None if header.set_zero_if_not_found == Some(false) => None,
         None if !request.may_block() => return Ok(Reply::MoveTo(Lane::Read)),
         None => {
             let from_start = broker.store.min_offset(topic, queue_id).unwrap_or(0) <= 0;
-            let recent = from_start && !broker.store.is_on_disk(topic, queue_id, 0).map_err(unreadable)?;
+            let recent = from_start
+                && !broker
+                    .store
+                    .is_on_disk(topic, queue_id, 0)
+                    .map_err(unreadable)?;
             recent.then_some(0)
         }
     };
@@ -37,9 +47,17 @@ pub(crate) fn query_consumer_offset(broker: &Broker, request: &Request<'_>) -> R
 }
 
 /// `UPDATE_CONSUMER_OFFSET` (15). As in 4.x nothing is checked: groups and topics may be unknown.
-pub(crate) fn update_consumer_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn update_consumer_offset(
+    broker: &Broker,
+    request: &Request<'_>,
+) -> Result<Reply, Refusal> {
     let header: UpdateConsumerOffsetRequestHeader<'_> = request.header()?;
-    broker.offsets.commit(&header.consumer_group, &header.topic, header.queue_id, header.commit_offset);
+    broker.offsets.commit(
+        &header.consumer_group,
+        &header.topic,
+        header.queue_id,
+        header.commit_offset,
+    );
     Ok(Answer::ok().into())
 }
 
@@ -52,7 +70,12 @@ pub(crate) fn max_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply
 /// `GET_MIN_OFFSET` (31): −1 for a queue that does not exist.
 pub(crate) fn min_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: QueueRequestHeader = request.header()?;
-    offset_answer(broker.store.min_offset(&header.topic, header.queue_id).unwrap_or(-1))
+    offset_answer(
+        broker
+            .store
+            .min_offset(&header.topic, header.queue_id)
+            .unwrap_or(-1),
+    )
 }
 
 /// `SEARCH_OFFSET_BY_TIMESTAMP` (29). Clients before 5.1 name no boundary and get 4.9's answer.
@@ -69,11 +92,18 @@ pub(crate) fn search_offset(broker: &Broker, request: &Request<'_>) -> Result<Re
 }
 
 /// `GET_EARLIEST_MSG_STORETIME` (32).
-pub(crate) fn earliest_store_time(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn earliest_store_time(
+    broker: &Broker,
+    request: &Request<'_>,
+) -> Result<Reply, Refusal> {
     let header: QueueRequestHeader = request.header()?;
-    let found = broker.store.earliest_store_time(&header.topic, header.queue_id);
+    let found = broker
+        .store
+        .earliest_store_time(&header.topic, header.queue_id);
     let timestamp = found.map_err(unreadable)?.unwrap_or(-1);
-    Ok(Answer::ok().header(&EarliestStoreTimeResponseHeader { timestamp })?.into())
+    Ok(Answer::ok()
+        .header(&EarliestStoreTimeResponseHeader { timestamp })?
+        .into())
 }
 
 fn unreadable(error: StoreError) -> Refusal {
@@ -81,5 +111,7 @@ fn unreadable(error: StoreError) -> Refusal {
 }
 
 fn offset_answer(offset: i64) -> Result<Reply, Refusal> {
-    Ok(Answer::ok().header(&OffsetResponseHeader { offset })?.into())
+    Ok(Answer::ok()
+        .header(&OffsetResponseHeader { offset })?
+        .into())
 }

@@ -15,7 +15,6 @@ use store::{ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus};
 
 use super::{FAQ, topic_not_exist};
 use crate::broker::Broker;
-use crate::clients::Subscription;
 use crate::filter::TagFilter;
 use crate::long_polling::HeldPull;
 
@@ -29,15 +28,26 @@ pub(crate) fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
     };
     let config = broker.config.current();
     if !config.is_readable() {
-        return Err(forbidden(format!("the broker[{}] pulling message is forbidden", config.broker_ip1)));
+        return Err(forbidden(format!(
+            "the broker[{}] pulling message is forbidden",
+            config.broker_ip1
+        )));
     }
     if !group.consume_enable {
-        return Err(forbidden(format!("subscription group no permission, {}", header.consumer_group)));
+        return Err(forbidden(format!(
+            "subscription group no permission, {}",
+            header.consumer_group
+        )));
     }
     let topic = &*header.topic;
-    let topic_config = broker.topics.find(topic).ok_or_else(|| topic_not_exist(topic))?;
+    let topic_config = broker
+        .topics
+        .find(topic)
+        .ok_or_else(|| topic_not_exist(topic))?;
     if topic_config.perm & PERM_READ == 0 {
-        return Err(forbidden(format!("the topic[{topic}] pulling message is forbidden")));
+        return Err(forbidden(format!(
+            "the topic[{topic}] pulling message is forbidden"
+        )));
     }
     if header.queue_id < 0 || header.queue_id >= topic_config.read_queue_nums {
         return Err(Refusal::system(format!(
@@ -48,11 +58,23 @@ pub(crate) fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
     let filter = filter_of(broker, &header, group.consume_broadcast_enable)?;
     let suspends = header.sys_flag & PULL_FLAG_SUSPEND != 0;
     // Only the first pass comes with a request; it commits even when it moves to another lane first.
-    if header.sys_flag & PULL_FLAG_COMMIT_OFFSET != 0 && header.commit_offset >= 0 && request.lane == Lane::Direct {
-        broker.offsets.commit(&header.consumer_group, topic, header.queue_id, header.commit_offset);
+    if header.sys_flag & PULL_FLAG_COMMIT_OFFSET != 0
+        && header.commit_offset >= 0
+        && request.lane == Lane::Direct
+    {
+        broker.offsets.commit(
+            &header.consumer_group,
+            topic,
+            header.queue_id,
+            header.commit_offset,
+        );
     }
 
-    let from = if request.may_block() { ReadFrom::Anywhere } else { ReadFrom::MemoryOnly };
+    let from = if request.may_block() {
+        ReadFrom::Anywhere
+    } else {
+        ReadFrom::MemoryOnly
+    };
     let read = Read {
         topic,
         queue_id: header.queue_id,
@@ -67,7 +89,10 @@ pub(crate) fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
     let code = response_code(&result, header.queue_offset);
     if code == ResponseCode::PULL_NOT_FOUND && suspends {
         let timeout_ms = if config.long_polling_enable {
-            header.suspend_timeout_millis.clamp(0, MAX_SUSPEND_MS).unsigned_abs()
+            header
+                .suspend_timeout_millis
+                .clamp(0, MAX_SUSPEND_MS)
+                .unsigned_abs()
         } else {
             config.short_polling_time_mills
         };
@@ -101,28 +126,42 @@ fn filter_of(
     let by_tag = |expression_type: Option<&str>| matches!(expression_type, None | Some("" | "TAG"));
     let unsupported = |expression_type: Option<&str>| {
         let kind = expression_type.unwrap_or_default();
-        Refusal::system(format!("The broker does not support consumer to filter message by {kind}"))
+        Refusal::system(format!(
+            "The broker does not support consumer to filter message by {kind}"
+        ))
     };
     if header.sys_flag & PULL_FLAG_SUBSCRIPTION != 0 {
         if !by_tag(header.expression_type.as_deref()) {
             return Err(unsupported(header.expression_type.as_deref()));
         }
-        return Ok(Arc::new(TagFilter::parse(header.subscription.as_deref().unwrap_or_default())));
+        return Ok(Arc::new(TagFilter::parse(
+            header.subscription.as_deref().unwrap_or_default(),
+        )));
     }
-    let not_subscribed = |what: &str| Refusal::new(ResponseCode::SUBSCRIPTION_NOT_EXIST, format!("the consumer's {what} not exist{FAQ}"));
-    let subscription = match broker.clients().subscription(&header.consumer_group, &header.topic) {
-        Subscription::NoGroup => return Err(not_subscribed("group info")),
-        Subscription::Broadcasting if !broadcast_enabled => {
-            return Err(forbidden(format!("the consumer group[{}] can not consume by broadcast way", header.consumer_group)));
-        }
-        Subscription::Found(found) => found,
-        _ => return Err(not_subscribed("subscription")),
+    let not_subscribed = |what: &str| {
+        Refusal::new(
+            ResponseCode::SUBSCRIPTION_NOT_EXIST,
+            format!("the consumer's {what} not exist{FAQ}"),
+        )
     };
-    if subscription.sub_version < header.sub_version {
+    let clients = broker.clients();
+    let group = clients
+        .consumer_group(&header.consumer_group)
+        .ok_or_else(|| not_subscribed("group info"))?;
+    if group.is_broadcasting() && !broadcast_enabled {
+        return Err(forbidden(format!(
+            "the consumer group[{}] can not consume by broadcast way",
+            header.consumer_group
+        )));
+    }
+    let subscription = group
+        .subscription(&header.topic)
+        .ok_or_else(|| not_subscribed("subscription"))?;
+    if subscription.data.sub_version < header.sub_version {
         let remark = "the consumer's subscription not latest";
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_NOT_LATEST, remark));
     }
-    Ok(subscription.filter)
+    Ok(subscription.filter.clone())
 }
 
 struct Read<'a> {
@@ -144,7 +183,10 @@ impl Read<'_> {
             max_messages: u32::try_from(self.max_messages).unwrap_or(0),
             max_bytes: u32::try_from(self.max_bytes).unwrap_or(0),
         };
-        match broker.store.read(&request, |tags_code| self.filter.matches(tags_code), from) {
+        match broker
+            .store
+            .read(&request, |tags_code| self.filter.matches(tags_code), from)
+        {
             ReadOutcome::Done(result) => Some(result),
             ReadOutcome::Cold => None,
         }
@@ -154,13 +196,19 @@ impl Read<'_> {
 fn response_code(result: &ReadResult, asked: i64) -> ResponseCode {
     match result.status {
         ReadStatus::Found => ResponseCode::SUCCESS,
-        ReadStatus::NoMatchedMessage | ReadStatus::MessageWasRemoving => ResponseCode::PULL_RETRY_IMMEDIATELY,
-        ReadStatus::NoMatchedLogicQueue | ReadStatus::NoMessageInQueue if asked != 0 => ResponseCode::PULL_OFFSET_MOVED,
+        ReadStatus::NoMatchedMessage | ReadStatus::MessageWasRemoving => {
+            ResponseCode::PULL_RETRY_IMMEDIATELY
+        }
+        ReadStatus::NoMatchedLogicQueue | ReadStatus::NoMessageInQueue if asked != 0 => {
+            ResponseCode::PULL_OFFSET_MOVED
+        }
         ReadStatus::NoMatchedLogicQueue
         | ReadStatus::NoMessageInQueue
         | ReadStatus::OffsetFoundNull
         | ReadStatus::OffsetOverflowOne => ResponseCode::PULL_NOT_FOUND,
-        ReadStatus::OffsetOverflowBadly | ReadStatus::OffsetTooSmall => ResponseCode::PULL_OFFSET_MOVED,
+        ReadStatus::OffsetOverflowBadly | ReadStatus::OffsetTooSmall => {
+            ResponseCode::PULL_OFFSET_MOVED
+        }
     }
 }
 
@@ -179,15 +227,24 @@ fn status_name(status: ReadStatus) -> &'static str {
     }
 }
 
-fn answer(broker: &Broker, group: &str, topic: &str, code: ResponseCode, result: ReadResult) -> Result<Answer, Refusal> {
-    broker.stats.pulled(group, topic, result.message_count, result.size);
-    let mut answer = Answer::with_code(code, status_name(result.status)).header(&PullMessageResponseHeader {
-        suggest_which_broker_id: 0,
-        next_begin_offset: result.next_begin_offset,
-        min_offset: result.min_offset,
-        max_offset: result.max_offset,
-        offset_delta: None,
-    })?;
+fn answer(
+    broker: &Broker,
+    group: &str,
+    topic: &str,
+    code: ResponseCode,
+    result: ReadResult,
+) -> Result<Answer, Refusal> {
+    broker
+        .stats
+        .pulled(group, topic, result.message_count, result.size);
+    let mut answer =
+        Answer::with_code(code, status_name(result.status)).header(&PullMessageResponseHeader {
+            suggest_which_broker_id: 0,
+            next_begin_offset: result.next_begin_offset,
+            min_offset: result.min_offset,
+            max_offset: result.max_offset,
+            offset_delta: None,
+        })?;
     answer.body = result.runs;
     Ok(answer)
 }
@@ -227,5 +284,8 @@ pub(crate) fn resume(broker: &Broker, pull: HeldPull, from: ReadFrom) -> Result<
 
 /// The answer to a pull whose time is over.
 pub(crate) fn not_found_yet() -> Answer {
-    Answer::with_code(ResponseCode::PULL_NOT_FOUND, status_name(ReadStatus::OffsetOverflowOne))
+    Answer::with_code(
+        ResponseCode::PULL_NOT_FOUND,
+        status_name(ReadStatus::OffsetOverflowOne),
+    )
 }

@@ -2,7 +2,8 @@
 
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::query::{
-    QueryMessageRequestHeader, QueryMessageResponseHeader, UNIQUE_KEY_QUERY, ViewMessageRequestHeader,
+    QueryMessageRequestHeader, QueryMessageResponseHeader, UNIQUE_KEY_QUERY,
+    ViewMessageRequestHeader,
 };
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
@@ -14,15 +15,27 @@ use crate::broker::Broker;
 pub(crate) fn query_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: QueryMessageRequestHeader = request.header()?;
     let config = broker.config.current();
-    let unique = request.command.ext.get(UNIQUE_KEY_QUERY).is_some_and(|value| value == "true");
+    let unique = request
+        .command
+        .ext
+        .get(UNIQUE_KEY_QUERY)
+        .is_some_and(|value| value == "true");
     let wanted = if unique {
         config.default_query_max_num
     } else {
-        u32::try_from(header.max_num).unwrap_or(0).min(config.max_msgs_num_batch)
+        u32::try_from(header.max_num)
+            .unwrap_or(0)
+            .min(config.max_msgs_num_batch)
     } as usize;
     let found = broker
         .store
-        .query_by_key(&header.topic, &header.key, wanted, header.begin_timestamp, header.end_timestamp)
+        .query_by_key(
+            &header.topic,
+            &header.key,
+            wanted,
+            header.begin_timestamp,
+            header.end_timestamp,
+        )
         .map_err(|error| Refusal::system(error.to_string()))?;
     if found.messages.is_empty() {
         let remark = "can not find message, maybe time range not correct";
@@ -41,7 +54,10 @@ pub(crate) fn view_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
     let header: ViewMessageRequestHeader = request.header()?;
     match broker.store.message_at(header.offset) {
         Ok(Some(message)) => Ok(Answer::ok().body(message).into()),
-        Ok(None) => Err(Refusal::system(format!("can not find message by the offset, {}", header.offset))),
+        Ok(None) => Err(Refusal::system(format!(
+            "can not find message by the offset, {}",
+            header.offset
+        ))),
         Err(error) => Err(Refusal::system(error.to_string())),
     }
 }

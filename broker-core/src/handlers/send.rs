@@ -40,7 +40,10 @@ struct Scratch {
 /// What is needed to answer a send once it is stored.
 #[derive(Debug)]
 pub(crate) struct SendTicket {
-    reply: ReplyHandle,
+    pub(crate) reply: ReplyHandle,
+    pub(crate) topic: Arc<TopicConfig>,
+    /// Of all records.
+    pub(crate) bytes: usize,
     queue_id: i32,
     /// Length of each record of a batch, which gives the ids of its messages. Empty for a single message.
     record_bytes: Box<[u32]>,
@@ -56,7 +59,9 @@ pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
     let config = broker.config.current();
     if broker.clock.now_ms() < config.start_accept_send_request_time_stamp {
         let until = config.start_accept_send_request_time_stamp;
-        return Err(Refusal::system(format!("broker unable to service, until {until}")));
+        return Err(Refusal::system(format!(
+            "broker unable to service, until {until}"
+        )));
     }
     let Some(topic) = topic_of(broker, &config, request, &header)? else {
         return Ok(Reply::MoveTo(Lane::Admin));
@@ -81,15 +86,28 @@ pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
             encoder.single(given, scratch)?;
             Box::default()
         };
-        let count = u32::try_from(record_bytes.len().max(1)).unwrap_or(u32::MAX);
         let ticket = SendTicket {
             reply: request.reply_handle(),
+            topic,
+            bytes: scratch.records.len(),
             queue_id,
             record_bytes,
-            stored: if waits { stored_code(&config) } else { ResponseCode::SUCCESS },
+            stored: if waits {
+                stored_code(&config)
+            } else {
+                ResponseCode::SUCCESS
+            },
         };
+        let count = ticket.messages();
         let wait = if waits { Wait::Stored } else { Wait::Written };
-        let appended = broker.store.append(&header.topic, queue_id, &scratch.records, count, wait, ticket);
+        let appended = broker.store.append(
+            &header.topic,
+            queue_id,
+            &scratch.records,
+            count,
+            wait,
+            ticket,
+        );
         if scratch.records.capacity() > KEPT_SCRATCH_BYTES {
             scratch.records = Vec::new();
         }
@@ -108,14 +126,16 @@ fn topic_of(
     header: &SendMessageRequestHeader<'_>,
 ) -> Result<Option<Arc<TopicConfig>>, Refusal> {
     let name = &*header.topic;
-    if crate::topics::is_not_sendable(name) {
+    if crate::names::is_not_sendable(name) {
         let remark = format!("Sending message to topic[{name}] is forbidden.");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
     let topic = match broker.topics.find(name) {
         Some(topic) => topic,
         None if !request.may_block() => return Ok(None),
-        None => broker.create_topic_on_send(header)?.ok_or_else(|| topic_not_exist(name))?,
+        None => broker
+            .create_topic_on_send(header)?
+            .ok_or_else(|| topic_not_exist(name))?,
     };
     if topic.perm & PERM_WRITE == 0 || !config.is_writable() {
         let remark = format!("the topic[{name}] sending message is forbidden");
@@ -147,9 +167,13 @@ fn queue_of(
 fn refuse_unsupported(given: &[u8]) -> Result<(), Refusal> {
     for (name, value) in properties::iter(given) {
         let what = match name {
-            properties::TRANSACTION_PREPARED if value.eq_ignore_ascii_case("true") => "transactional messages",
+            properties::TRANSACTION_PREPARED if value.eq_ignore_ascii_case("true") => {
+                "transactional messages"
+            }
             properties::DELAY if value != "0" => "delayed messages",
-            properties::TIMER_DELAY_MS | properties::TIMER_DELAY_SEC | properties::TIMER_DELIVER_MS => "timed messages",
+            properties::TIMER_DELAY_MS
+            | properties::TIMER_DELAY_SEC
+            | properties::TIMER_DELIVER_MS => "timed messages",
             _ => continue,
         };
         let remark = format!("{what} (property {name}) are not supported by this broker yet");
@@ -171,7 +195,11 @@ impl Encoder<'_> {
     fn single(&self, given: &[u8], scratch: &mut Scratch) -> Result<(), Refusal> {
         scratch.properties.clear();
         properties::copy_without(given, properties::WAIT, &mut scratch.properties);
-        properties::append(&mut scratch.properties, properties::CLUSTER, &self.config.broker_cluster_name);
+        properties::append(
+            &mut scratch.properties,
+            properties::CLUSTER,
+            &self.config.broker_cluster_name,
+        );
         self.record(self.header.flag, self.request.body(), scratch)?;
         Ok(())
     }
@@ -184,17 +212,25 @@ impl Encoder<'_> {
         }
         let mut lengths = Vec::new();
         for item in batch::items(body) {
-            let item = item.map_err(|e| Refusal::new(ResponseCode::MESSAGE_ILLEGAL, e.to_string()))?;
+            let item =
+                item.map_err(|e| Refusal::new(ResponseCode::MESSAGE_ILLEGAL, e.to_string()))?;
             scratch.properties.clear();
             scratch.properties.extend_from_slice(item.properties);
             for (name, value) in properties::iter(given) {
                 properties::append(&mut scratch.properties, name, value);
             }
-            properties::append(&mut scratch.properties, properties::CLUSTER, &self.config.broker_cluster_name);
+            properties::append(
+                &mut scratch.properties,
+                properties::CLUSTER,
+                &self.config.broker_cluster_name,
+            );
             lengths.push(self.record(item.flag, item.body, scratch)?);
         }
         if lengths.is_empty() {
-            return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, "the batch holds no message"));
+            return Err(Refusal::new(
+                ResponseCode::MESSAGE_ILLEGAL,
+                "the batch holds no message",
+            ));
         }
         Ok(lengths.into())
     }
@@ -216,7 +252,9 @@ impl Encoder<'_> {
             topic: &self.header.topic,
             properties: &scratch.properties,
         };
-        let length = record.encode_into(&mut scratch.records).map_err(|_| illegal(self.config))?;
+        let length = record
+            .encode_into(&mut scratch.records)
+            .map_err(|_| illegal(self.config))?;
         Ok(u32::try_from(length).unwrap_or(u32::MAX))
     }
 }
@@ -247,31 +285,52 @@ fn refused(config: &BrokerConfig, refusal: &AppendRefusal) -> Refusal {
             ResponseCode::SYSTEM_BUSY,
             format!("[REJECTREQUEST]system busy, start flow control for a while: {refusal}"),
         ),
-        AppendRefusal::ReadOnly(_) | AppendRefusal::DiskFull | AppendRefusal::ShuttingDown => not_available(refusal),
+        AppendRefusal::ReadOnly(_) | AppendRefusal::DiskFull | AppendRefusal::ShuttingDown => {
+            not_available(refusal)
+        }
         AppendRefusal::TooLarge { .. } => illegal(config),
         AppendRefusal::Invalid(_) | AppendRefusal::Queue(_) => Refusal::system(refusal.to_string()),
     }
 }
 
 fn not_available(reason: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, format!("service not available now: {reason}"))
+    Refusal::new(
+        ResponseCode::SERVICE_NOT_AVAILABLE,
+        format!("service not available now: {reason}"),
+    )
 }
 
 /// Appends the answer to a send to its connection, which is not woken yet.
-pub(crate) fn answer(config: &BrokerConfig, store_host: SocketAddr, ticket: &SendTicket, result: &Result<Appended, AppendError>) {
+pub(crate) fn answer(
+    config: &BrokerConfig,
+    store_host: SocketAddr,
+    ticket: &SendTicket,
+    result: &Result<Appended, AppendError>,
+) {
     match result {
-        Ok(appended) => ticket.reply.push(&stored(config, store_host, ticket, appended)),
+        Ok(appended) => ticket
+            .reply
+            .push(&stored(config, store_host, ticket, appended)),
         Err(error) => {
             let refusal = match error {
-                AppendError::ReadOnly(_) | AppendError::DiskFull | AppendError::ShuttingDown => not_available(error),
+                AppendError::ReadOnly(_) | AppendError::DiskFull | AppendError::ShuttingDown => {
+                    not_available(error)
+                }
                 AppendError::Queue(_) => Refusal::system(error.to_string()),
             };
-            ticket.reply.push(&Answer::with_code(refusal.code, refusal.remark));
+            ticket
+                .reply
+                .push(&Answer::with_code(refusal.code, refusal.remark));
         }
     }
 }
 
-fn stored(config: &BrokerConfig, store_host: SocketAddr, ticket: &SendTicket, appended: &Appended) -> Answer {
+fn stored(
+    config: &BrokerConfig,
+    store_host: SocketAddr,
+    ticket: &SendTicket,
+    appended: &Appended,
+) -> Answer {
     let mut ext = ExtBuf::default();
     ext.push("MSG_REGION", &config.region_id);
     ext.push("TRACE_ON", if config.trace_on { "true" } else { "false" });
@@ -305,7 +364,7 @@ fn stored(config: &BrokerConfig, store_host: SocketAddr, ticket: &SendTicket, ap
 }
 
 impl SendTicket {
-    pub(crate) fn reply(&self) -> &ReplyHandle {
-        &self.reply
+    pub(crate) fn messages(&self) -> u32 {
+        u32::try_from(self.record_bytes.len().max(1)).unwrap_or(u32::MAX)
     }
 }

@@ -12,18 +12,21 @@ use crate::config::UpdateError;
 /// `GET_BROKER_CONFIG` (26): every key as properties text.
 pub(crate) fn config(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
     let version = fastjson::to_vec(&broker.topics.data_version()).ok();
-    let header = BrokerConfigResponseHeader { version: version.and_then(|json| String::from_utf8(json).ok()) };
+    let header = BrokerConfigResponseHeader {
+        version: version.and_then(|json| String::from_utf8(json).ok()),
+    };
     let text = broker.config.current().to_properties();
     Ok(Answer::ok().header(&header)?.body(text).into())
 }
 
 /// `UPDATE_BROKER_CONFIG` (25): keys that a running broker can be told anew.
 pub(crate) fn update_config(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
-    let text = str::from_utf8(request.body()).map_err(|e| Refusal::system(format!("request body: {e}")))?;
+    let text = str::from_utf8(request.body())
+        .map_err(|e| Refusal::system(format!("request body: {e}")))?;
     let before = broker.config.current().broker_permission;
     let config = broker.config.change(text).map_err(|error| {
         let code = match error {
-            UpdateError::Forbidden(_) => ResponseCode::NO_PERMISSION,
+            UpdateError::Refused(_) => ResponseCode::NO_PERMISSION,
             _ => ResponseCode::SYSTEM_ERROR,
         };
         Refusal::new(code, error.to_string())
@@ -36,7 +39,10 @@ pub(crate) fn update_config(broker: &Broker, request: &Request<'_>) -> Result<Re
 }
 
 /// `DELETE_EXPIRED_COMMITLOG` (329).
-pub(crate) fn delete_expired_commit_log(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn delete_expired_commit_log(
+    broker: &Broker,
+    _: &Request<'_>,
+) -> Result<Reply, Refusal> {
     broker.store.delete_expired_files();
     Ok(Answer::ok().into())
 }

@@ -3,20 +3,25 @@
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 use remoting::protocol::body::topic::TopicList;
 use remoting::protocol::codes::ResponseCode;
-use remoting::protocol::headers::admin::{DeleteSubscriptionGroupRequestHeader, GroupRequestHeader};
+use remoting::protocol::headers::admin::{
+    DeleteSubscriptionGroupRequestHeader, GroupRequestHeader,
+};
 use remoting::protocol::headers::client::{ConsumerGroupHeader, ProducerGroupHeader};
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 
 use crate::broker::Broker;
-use crate::groups::validate_group;
 use crate::handlers::{decode, json};
+use crate::names::validate_group;
 
 /// `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP` (200).
 pub(crate) fn create(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let group: SubscriptionGroupConfig = decode(request)?;
     validate_group(&group.group_name).map_err(Refusal::system)?;
-    broker.groups.put(group, broker.clock.now_ms()).map_err(|e| Refusal::system(e.to_string()))?;
+    broker
+        .groups
+        .put(group, broker.clock.now_ms())
+        .map_err(|e| Refusal::system(e.to_string()))?;
     Ok(Answer::ok().into())
 }
 
@@ -24,8 +29,15 @@ pub(crate) fn create(broker: &Broker, request: &Request<'_>) -> Result<Reply, Re
 pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: DeleteSubscriptionGroupRequestHeader = request.header()?;
     let name = &*header.group_name;
-    broker.groups.delete(name, broker.clock.now_ms()).map_err(|e| Refusal::system(e.to_string()))?;
-    if header.remove_offset.or(header.clean_offset).unwrap_or(false) {
+    broker
+        .groups
+        .delete(name, broker.clock.now_ms())
+        .map_err(|e| Refusal::system(e.to_string()))?;
+    if header
+        .remove_offset
+        .or(header.clean_offset)
+        .unwrap_or(false)
+    {
         broker.offsets.remove_group(name);
     }
     broker.stats.forget_group(name);
@@ -50,7 +62,10 @@ pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Reply, Re
 }
 
 /// `GET_CONSUMER_CONNECTION_LIST` (203).
-pub(crate) fn consumer_connections(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn consumer_connections(
+    broker: &Broker,
+    request: &Request<'_>,
+) -> Result<Reply, Refusal> {
     let header: ConsumerGroupHeader = request.header()?;
     let name = &*header.consumer_group;
     let found = broker.clients().consumer_connection(name);
@@ -64,13 +79,18 @@ pub(crate) fn consumer_connections(broker: &Broker, request: &Request<'_>) -> Re
 }
 
 /// `GET_PRODUCER_CONNECTION_LIST` (204).
-pub(crate) fn producer_connections(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn producer_connections(
+    broker: &Broker,
+    request: &Request<'_>,
+) -> Result<Reply, Refusal> {
     let header: ProducerGroupHeader = request.header()?;
     let name = &*header.producer_group;
     let found = broker.clients().producer_connection(name);
     match found {
         Some(body) => Ok(json(&body)?.into()),
-        None => Err(Refusal::system(format!("the producer group[{name}] not exist"))),
+        None => Err(Refusal::system(format!(
+            "the producer group[{name}] not exist"
+        ))),
     }
 }
 
@@ -78,5 +98,9 @@ pub(crate) fn producer_connections(broker: &Broker, request: &Request<'_>) -> Re
 pub(crate) fn topics(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: GroupRequestHeader = request.header()?;
     let topic_list = broker.offsets.topics_of_group(&header.group);
-    Ok(json(&TopicList { broker_addr: None, topic_list })?.into())
+    Ok(json(&TopicList {
+        broker_addr: None,
+        topic_list,
+    })?
+    .into())
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use remoting::protocol::body::stats::{ConsumeStats, ConsumeTimeSpanBody, OffsetWrapper, QueueTimeSpan};
+use remoting::protocol::body::stats::{
+    ConsumeStats, ConsumeTimeSpanBody, OffsetWrapper, QueueTimeSpan,
+};
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::admin::{
     BrokerConsumeStatsRequestHeader, CloneGroupOffsetRequestHeader, ConsumeStatsRequestHeader,
@@ -33,26 +35,42 @@ pub(crate) fn consume_stats(broker: &Broker, request: &Request<'_>) -> Result<Re
 
 /// Adds the queues of a topic to a group's progress. Topics that are gone, and topics which the
 /// group has ceased to subscribe while others of it are online, are left out.
-fn add_progress(broker: &Broker, group: &str, topic: &str, stats: &mut ConsumeStats) -> Result<(), Refusal> {
-    let Some(config) = broker.topics.find(topic) else { return Ok(()) };
-    {
-        let clients = broker.clients();
-        let given_up = clients.subscription_count(group) > 0 && clients.find_subscription(group, topic).is_none();
-        if given_up {
-            return Ok(());
-        }
+fn add_progress(
+    broker: &Broker,
+    group: &str,
+    topic: &str,
+    stats: &mut ConsumeStats,
+) -> Result<(), Refusal> {
+    let Some(config) = broker.topics.find(topic) else {
+        return Ok(());
+    };
+    let given_up = broker
+        .clients()
+        .consumer_group(group)
+        .is_some_and(|group| group.has_subscriptions() && group.subscription(topic).is_none());
+    if given_up {
+        return Ok(());
     }
     let broker_name = &broker.config.current().broker_name;
     for queue_id in 0..config.read_queue_nums {
         let broker_offset = broker.store.max_offset(topic, queue_id).max(0);
-        let consumer_offset = broker.offsets.query(group, topic, queue_id).unwrap_or(0).max(0);
+        let consumer_offset = broker
+            .offsets
+            .query(group, topic, queue_id)
+            .unwrap_or(0)
+            .max(0);
         let last_timestamp = match consumer_offset {
             0 => 0,
             next => stored_at(broker, topic, queue_id, next - 1)?,
         };
-        stats.offset_table.insert(
+        stats.offset_table.0.insert(
             queue_on(broker_name, topic, queue_id),
-            OffsetWrapper { broker_offset, consumer_offset, last_timestamp, pull_offset: None },
+            OffsetWrapper {
+                broker_offset,
+                consumer_offset,
+                last_timestamp,
+                pull_offset: None,
+            },
         );
     }
     stats.consume_tps += broker.stats.group_get_tps(group, topic);
@@ -69,23 +87,33 @@ struct ConsumeStatsList {
 }
 
 /// `GET_BROKER_CONSUME_STATS` (317): all groups that have offsets here.
-pub(crate) fn broker_consume_stats(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn broker_consume_stats(
+    broker: &Broker,
+    request: &Request<'_>,
+) -> Result<Reply, Refusal> {
     let header: BrokerConsumeStatsRequestHeader = request.header()?;
     let mut list = Vec::new();
     let mut total_diff = 0;
     for group in broker.groups.names() {
         let mut of_topics = Vec::new();
         for topic in broker.offsets.topics_of_group(&group) {
-            let ordered = broker.topics.find(&topic).is_some_and(|config| config.order);
+            let ordered = broker
+                .topics
+                .find(&topic)
+                .is_some_and(|config| config.order);
             if header.is_order && !ordered {
                 continue;
             }
             let mut stats = ConsumeStats::default();
             add_progress(broker, &group, &topic, &mut stats)?;
-            if stats.offset_table.is_empty() {
+            if stats.offset_table.0.is_empty() {
                 continue;
             }
-            let diffs = stats.offset_table.values().map(|queue| queue.broker_offset - queue.consumer_offset);
+            let diffs = stats
+                .offset_table
+                .0
+                .values()
+                .map(|queue| queue.broker_offset - queue.consumer_offset);
             total_diff += diffs.sum::<i64>();
             of_topics.push(stats);
         }
@@ -104,7 +132,10 @@ pub(crate) fn time_span(broker: &Broker, request: &Request<'_>) -> Result<Reply,
     let header: ConsumeTimeSpanRequestHeader = request.header()?;
     let topic = &*header.topic;
     let Some(config) = broker.topics.find(topic) else {
-        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("topic[{topic}] not exist")));
+        return Err(Refusal::new(
+            ResponseCode::TOPIC_NOT_EXIST,
+            format!("topic[{topic}] not exist"),
+        ));
     };
     let broker_name = &broker.config.current().broker_name;
     let now = broker.clock.now_ms();
@@ -112,7 +143,10 @@ pub(crate) fn time_span(broker: &Broker, request: &Request<'_>) -> Result<Reply,
     for queue_id in 0..config.write_queue_nums {
         let min = broker.store.min_offset(topic, queue_id).unwrap_or(0);
         let max = broker.store.max_offset(topic, queue_id);
-        let consumed = broker.offsets.query(&header.group, topic, queue_id).unwrap_or(0);
+        let consumed = broker
+            .offsets
+            .query(&header.group, topic, queue_id)
+            .unwrap_or(0);
         let min_time_stamp = stored_at(broker, topic, queue_id, min)?;
         let consume_time_stamp = match consumed {
             0 => min_time_stamp,
@@ -121,13 +155,20 @@ pub(crate) fn time_span(broker: &Broker, request: &Request<'_>) -> Result<Reply,
         let waits = consumed < max;
         spans.push(QueueTimeSpan {
             consume_time_stamp,
-            delay_time: if waits { now - stored_at(broker, topic, queue_id, consumed)? } else { 0 },
+            delay_time: if waits {
+                now - stored_at(broker, topic, queue_id, consumed)?
+            } else {
+                0
+            },
             max_time_stamp: stored_at(broker, topic, queue_id, max - 1)?,
             message_queue: queue_on(broker_name, topic, queue_id),
             min_time_stamp,
         });
     }
-    Ok(json(&ConsumeTimeSpanBody { consume_time_span_set: spans })?.into())
+    Ok(json(&ConsumeTimeSpanBody {
+        consume_time_span_set: spans,
+    })?
+    .into())
 }
 
 /// `CLONE_GROUP_OFFSET` (314): a group begins where another one is.
@@ -139,7 +180,9 @@ pub(crate) fn clone_group_offset(broker: &Broker, request: &Request<'_>) -> Resu
     };
     for topic in topics {
         if broker.topics.find(&topic).is_some() {
-            broker.offsets.clone_offsets(&header.src_group, &header.dest_group, &topic);
+            broker
+                .offsets
+                .clone_offsets(&header.src_group, &header.dest_group, &topic);
         }
     }
     Ok(Answer::ok().into())

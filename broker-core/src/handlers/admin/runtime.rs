@@ -37,15 +37,33 @@ pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Reply, Re
     set("brokerVersionDesc", VERSION_NAME.to_owned());
     set("brokerVersion", VERSION.to_string());
     set("brokerActive", "true".to_owned());
-    set("startAcceptSendRequestTimeStamp", config.start_accept_send_request_time_stamp.to_string());
+    set(
+        "startAcceptSendRequestTimeStamp",
+        config.start_accept_send_request_time_stamp.to_string(),
+    );
 
     let times = status.put_message_times_total;
     set("putMessageTimesTotal", times.max(1).to_string());
     set("putMessageFailedTimes", status.put_failed_times.to_string());
-    set("putMessageSizeTotal", status.put_message_size_total.to_string());
-    set("putMessageAverageSize", format!("{:.1}", status.put_message_size_total as f64 / times.max(1) as f64));
-    set("putMessageEntireTimeMax", status.put_time_max_ms.to_string());
-    set("putMessageDistributeTime", distribution(&status.put_time_distribution));
+    set(
+        "putMessageSizeTotal",
+        status.put_message_size_total.to_string(),
+    );
+    set(
+        "putMessageAverageSize",
+        format!(
+            "{:.1}",
+            status.put_message_size_total as f64 / times.max(1) as f64
+        ),
+    );
+    set(
+        "putMessageEntireTimeMax",
+        status.put_time_max_ms.to_string(),
+    );
+    set(
+        "putMessageDistributeTime",
+        distribution(&status.put_time_distribution),
+    );
     set("pageCacheLockTimeMills", "0".to_owned());
 
     let rates = broker.stats.rates();
@@ -59,19 +77,44 @@ pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Reply, Re
     let today = broker.stats.days();
     set("msgPutTotalTodayNow", today.put_now.to_string());
     set("msgPutTotalTodayMorning", today.put_morning.to_string());
-    set("msgPutTotalYesterdayMorning", today.put_yesterday.to_string());
+    set(
+        "msgPutTotalYesterdayMorning",
+        today.put_yesterday.to_string(),
+    );
     set("msgGetTotalTodayNow", today.get_now.to_string());
     set("msgGetTotalTodayMorning", today.get_morning.to_string());
-    set("msgGetTotalYesterdayMorning", today.get_yesterday.to_string());
+    set(
+        "msgGetTotalYesterdayMorning",
+        today.get_yesterday.to_string(),
+    );
 
-    disk(&config.store_path_root_dir, config.store_path_commit_log.as_deref(), &status, &mut set);
-    set("commitLogMinOffset", status.min_commit_log_offset.to_string());
+    disk(
+        &config.store_path_root_dir,
+        config.store_path_commit_log.as_deref(),
+        &status,
+        &mut set,
+    );
+    set(
+        "commitLogMinOffset",
+        status.min_commit_log_offset.to_string(),
+    );
     set("commitLogMaxOffset", status.written_offset.to_string());
     set("dispatchMaxBuffer", "0".to_owned());
-    set("dispatchBehindBytes", (status.written_offset - status.visible_offset).max(0).to_string());
+    set(
+        "dispatchBehindBytes",
+        (status.written_offset - status.visible_offset)
+            .max(0)
+            .to_string(),
+    );
     set("remainTransientStoreBufferNumbs", i32::MAX.to_string());
-    set("remainHowManyDataToFlush", bytes(status.written_offset - status.flushed_offset));
-    set("earliestMessageTimeStamp", status.earliest_message_timestamp.unwrap_or(-1).to_string());
+    set(
+        "remainHowManyDataToFlush",
+        bytes(status.written_offset - status.flushed_offset),
+    );
+    set(
+        "earliestMessageTimeStamp",
+        status.earliest_message_timestamp.unwrap_or(-1).to_string(),
+    );
     // Ours: why messages are refused, if they are.
     if let Some(reason) = &status.read_only_reason {
         set("storeReadOnlyReason", reason.to_string());
@@ -84,8 +127,14 @@ pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Reply, Re
     for (name, pool) in [("pull", &broker.read), ("query", &broker.admin)] {
         let (waiting, head) = pool.workers.waiting();
         set(&format!("{name}ThreadPoolQueueSize"), waiting.to_string());
-        set(&format!("{name}ThreadPoolQueueCapacity"), pool.workers.capacity().to_string());
-        set(&format!("{name}ThreadPoolQueueHeadWaitTimeMills"), head.as_millis().to_string());
+        set(
+            &format!("{name}ThreadPoolQueueCapacity"),
+            pool.workers.capacity().to_string(),
+        );
+        set(
+            &format!("{name}ThreadPoolQueueHeadWaitTimeMills"),
+            head.as_millis().to_string(),
+        );
     }
     Ok(json(&KvTable { table })?.into())
 }
@@ -97,14 +146,28 @@ fn disk(
     set: &mut impl FnMut(&str, String),
 ) {
     // Apache's sign for "unknown".
-    let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-1".to_owned(), |ratio| ratio.to_string());
+    let ratio =
+        |ratio: Option<f64>| ratio.map_or_else(|| "-1".to_owned(), |ratio| ratio.to_string());
     let dir = commit_log.map_or_else(|| root.join("commitlog"), std::path::Path::to_path_buf);
     set("commitLogDiskRatio", ratio(status.commit_log_disk_ratio));
-    set(&format!("commitLogDiskRatio_{}", dir.display()), ratio(status.commit_log_disk_ratio));
-    set("consumeQueueDiskRatio", ratio(status.consume_queue_disk_ratio));
+    set(
+        &format!("commitLogDiskRatio_{}", dir.display()),
+        ratio(status.commit_log_disk_ratio),
+    );
+    set(
+        "consumeQueueDiskRatio",
+        ratio(status.consume_queue_disk_ratio),
+    );
     if let Ok(usage) = OsFileSystem.disk_usage(&dir) {
         let size = |bytes_count: u64| bytes(i64::try_from(bytes_count).unwrap_or(i64::MAX));
-        set("commitLogDirCapacity", format!("Total : {}, Free : {}.", size(usage.total), size(usage.available)));
+        set(
+            "commitLogDirCapacity",
+            format!(
+                "Total : {}, Free : {}.",
+                size(usage.total),
+                size(usage.available)
+            ),
+        );
     }
 }
 
@@ -113,20 +176,37 @@ pub(crate) fn stats_data(broker: &Broker, request: &Request<'_>) -> Result<Reply
     let header: BrokerStatsDataRequestHeader = request.header()?;
     match broker.stats.data(&header.stats_name, &header.stats_key) {
         Some(data) => Ok(json(&data)?.into()),
-        None => Err(Refusal::system(format!("The stats <{}> <{}> not exist", header.stats_name, header.stats_key))),
+        None => Err(Refusal::system(format!(
+            "The stats <{}> <{}> not exist",
+            header.stats_name, header.stats_key
+        ))),
     }
 }
 
 fn uptime(ms: i64) -> String {
     let seconds = ms.max(0) / 1000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    format!("[ {days} days, {hours} hours, {minutes} minutes, {} seconds ]", seconds % 60)
+    format!(
+        "[ {days} days, {hours} hours, {minutes} minutes, {} seconds ]",
+        seconds % 60
+    )
 }
 
 fn distribution(classes: &[u64; 13]) -> String {
     const NAMES: [&str; 13] = [
-        "<=0ms", "0~10ms", "10~50ms", "50~100ms", "100~200ms", "200~500ms", "500ms~1s", "1~2s", "2~3s", "3~4s",
-        "4~5s", "5~10s", "10s~",
+        "<=0ms",
+        "0~10ms",
+        "10~50ms",
+        "50~100ms",
+        "100~200ms",
+        "200~500ms",
+        "500ms~1s",
+        "1~2s",
+        "2~3s",
+        "3~4s",
+        "4~5s",
+        "5~10s",
+        "10s~",
     ];
     const { assert!(PUT_TIME_CLASSES_MS.len() + 1 == NAMES.len()) };
     let mut text = String::new();
@@ -147,7 +227,11 @@ fn bytes(count: i64) -> String {
         value /= 1024.0;
         unit = next;
     }
-    if *unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
+    if *unit == "B" {
+        format!("{count} B")
+    } else {
+        format!("{value:.1} {unit}")
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +240,10 @@ mod tests {
 
     #[test]
     fn texts_have_the_shape_that_tools_take_apart() {
-        assert_eq!(uptime(93_784_005), "[ 1 days, 2 hours, 3 minutes, 4 seconds ]");
+        assert_eq!(
+            uptime(93_784_005),
+            "[ 1 days, 2 hours, 3 minutes, 4 seconds ]"
+        );
         assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(105_441_193_984), "98.2 GiB");

@@ -11,7 +11,7 @@ use remoting::transport::router::{Refusal, Reply, Request};
 
 use crate::broker::Broker;
 use crate::handlers::json;
-use crate::topics::{is_not_sendable, is_system, validate_topic};
+use crate::names::validate_topic;
 
 /// Queues of a topic on one broker: what a number typed wrongly would otherwise cost.
 const QUEUES_MAX: i32 = 65_536;
@@ -20,43 +20,62 @@ const QUEUES_MAX: i32 = 65_536;
 pub(crate) fn create(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: CreateTopicRequestHeader = request.header()?;
     validate_topic(&header.topic).map_err(Refusal::system)?;
-    let config = broker.config.current();
-    if header.topic == config.broker_cluster_name || is_not_sendable(&header.topic) {
-        let remark = format!("the topic[{}] is conflict with system reserved words.", header.topic);
-        return Err(Refusal::system(remark));
-    }
-    for (name, queues) in [("readQueueNums", header.read_queue_nums), ("writeQueueNums", header.write_queue_nums)] {
+    refuse_system_topic(broker, &header.topic)?;
+    for (name, queues) in [
+        ("readQueueNums", header.read_queue_nums),
+        ("writeQueueNums", header.write_queue_nums),
+    ] {
         if !(1..=QUEUES_MAX).contains(&queues) {
-            return Err(Refusal::system(format!("{name} is {queues}, it must be between 1 and {QUEUES_MAX}")));
+            return Err(Refusal::system(format!(
+                "{name} is {queues}, it must be between 1 and {QUEUES_MAX}"
+            )));
         }
     }
     if !(0..=7).contains(&header.perm) {
-        return Err(Refusal::system(format!("perm is {}, it must be between 0 and 7", header.perm)));
+        return Err(Refusal::system(format!(
+            "perm is {}, it must be between 0 and 7",
+            header.perm
+        )));
     }
     let topic = TopicConfig {
         order: header.order.unwrap_or(false),
         perm: header.perm,
         read_queue_nums: header.read_queue_nums,
         write_queue_nums: header.write_queue_nums,
-        topic_filter_type: header.topic_filter_type.unwrap_or_else(|| "SINGLE_TAG".to_owned()),
+        topic_filter_type: header
+            .topic_filter_type
+            .unwrap_or_else(|| "SINGLE_TAG".to_owned()),
         topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
         topic_name: header.topic,
         ..TopicConfig::default()
     };
-    broker.topics.put(topic, broker.clock.now_ms()).map_err(|e| Refusal::system(e.to_string()))?;
+    broker
+        .topics
+        .put(topic, broker.clock.now_ms())
+        .map_err(|e| Refusal::system(e.to_string()))?;
     broker.registration.topics_changed();
     Ok(Answer::ok().into())
+}
+
+fn refuse_system_topic(broker: &Broker, name: &str) -> Result<(), Refusal> {
+    if broker.topics.is_system(name) {
+        return Err(Refusal::system(format!(
+            "The topic[{name}] is conflict with system topic."
+        )));
+    }
+    Ok(())
 }
 
 /// `DELETE_TOPIC_IN_BROKER` (215): the topic, its queues and the offsets of its consumers.
 pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: TopicRequestHeader = request.header()?;
     let name = &*header.topic;
-    if is_system(name) {
-        return Err(Refusal::system(format!("the topic[{name}] is conflict with system reserved words.")));
-    }
+    refuse_system_topic(broker, name)?;
     let failed = |e: &dyn std::fmt::Display| Refusal::system(format!("topic[{name}]: {e}"));
-    broker.topics.delete(name, broker.clock.now_ms()).map_err(|e| failed(&e))?;
+    broker
+        .topics
+        .delete(name, broker.clock.now_ms())
+        .map_err(|e| failed(&e))?;
     broker.registration.topics_changed();
     broker.store.delete_topic(name).map_err(|e| failed(&e))?;
     broker.offsets.remove_topic(name);
@@ -86,25 +105,48 @@ pub(crate) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Reply, Ref
     let header: TopicRequestHeader = request.header()?;
     let name = &*header.topic;
     let Some(topic) = broker.topics.find(name) else {
-        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("topic[{name}] not exist")));
+        return Err(Refusal::new(
+            ResponseCode::TOPIC_NOT_EXIST,
+            format!("topic[{name}] not exist"),
+        ));
     };
     let config = broker.config.current();
     let mut offset_table = QueueMap::default();
     for queue_id in 0..topic.write_queue_nums.max(topic.read_queue_nums) {
         let max_offset = broker.store.max_offset(name, queue_id);
         let min_offset = broker.store.min_offset(name, queue_id).unwrap_or(0);
-        let last = if max_offset > 0 { stored_at(broker, name, queue_id, max_offset - 1)? } else { 0 };
-        let offset = TopicOffset { last_update_timestamp: last, max_offset, min_offset };
-        offset_table.insert(queue_on(&config.broker_name, name, queue_id), offset);
+        let last = if max_offset > 0 {
+            stored_at(broker, name, queue_id, max_offset - 1)?
+        } else {
+            0
+        };
+        let offset = TopicOffset {
+            last_update_timestamp: last,
+            max_offset,
+            min_offset,
+        };
+        offset_table
+            .0
+            .insert(queue_on(&config.broker_name, name, queue_id), offset);
     }
     Ok(json(&TopicStatsTable { offset_table })?.into())
 }
 
 /// `GET_SYSTEM_TOPIC_LIST_FROM_BROKER` (305).
 pub(crate) fn system_topics(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
-    let topic_list = broker.topics.all().iter().filter(|topic| is_system(&topic.topic_name));
-    let topic_list = topic_list.map(|topic| topic.topic_name.clone()).collect();
-    Ok(json(&TopicList { broker_addr: None, topic_list })?.into())
+    let topic_list = broker
+        .topics
+        .all()
+        .into_iter()
+        .map(|topic| topic.topic_name.clone());
+    let topic_list = topic_list
+        .filter(|topic| broker.topics.is_system(topic))
+        .collect();
+    Ok(json(&TopicList {
+        broker_addr: None,
+        topic_list,
+    })?
+    .into())
 }
 
 /// `QUERY_TOPIC_CONSUME_BY_WHO` (300): groups that subscribe the topic or have offsets in it.
@@ -118,11 +160,22 @@ pub(crate) fn consumed_by(broker: &Broker, request: &Request<'_>) -> Result<Repl
 }
 
 /// Store time of a message, 0 if there is none.
-pub(crate) fn stored_at(broker: &Broker, topic: &str, queue_id: i32, offset: i64) -> Result<i64, Refusal> {
+pub(crate) fn stored_at(
+    broker: &Broker,
+    topic: &str,
+    queue_id: i32,
+    offset: i64,
+) -> Result<i64, Refusal> {
     let found = broker.store.store_time_at(topic, queue_id, offset);
-    Ok(found.map_err(|e| Refusal::system(e.to_string()))?.unwrap_or(0))
+    Ok(found
+        .map_err(|e| Refusal::system(e.to_string()))?
+        .unwrap_or(0))
 }
 
 pub(crate) fn queue_on(broker_name: &str, topic: &str, queue_id: i32) -> MessageQueue {
-    MessageQueue { broker_name: broker_name.to_owned(), queue_id, topic: topic.to_owned() }
+    MessageQueue {
+        broker_name: broker_name.to_owned(),
+        queue_id,
+        topic: topic.to_owned(),
+    }
 }
