@@ -1,5 +1,6 @@
 //! Our executable, run as its users run it.
 
 mod crash;
+mod dashboard;
 mod new_group;
 mod smoke;
