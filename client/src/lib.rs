@@ -1,9 +1,11 @@
 //! Producer, consumer and admin client for RocketMQ clusters.
 
+pub mod admin;
 mod client;
 pub mod consumer;
 mod error;
 mod expression;
+pub mod fan_out;
 mod heartbeat;
 mod incoming;
 pub mod message;
@@ -15,6 +17,7 @@ pub mod route;
 mod unique_key;
 pub mod verdict;
 
+pub use admin::Admin;
 pub use client::{Client, ClientOptions};
 pub use error::ClientError;
 pub use expression::Expression;

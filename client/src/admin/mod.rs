@@ -1,0 +1,64 @@
+//! The catalogue of what can be asked of a cluster and changed in it: one function per request, typed
+//! both ways, for Apache's servers of 4.x and 5.x as for ours.
+//!
+//! A query or action goes to one server; [`fan_out`](crate::fan_out) asks many. What a value means
+//! that could not be read is left to the caller: errors are returned, never turned into zeros.
+
+mod actions;
+mod queries;
+
+pub use queries::{Broker, Members, Runtime};
+
+use remoting::protocol::codes::RequestCode;
+use remoting::protocol::command::RemotingCommand;
+use remoting::protocol::fastjson;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Client, ClientError};
+
+/// Asks and changes, through the connections of a client. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    client: Client,
+}
+
+impl Admin {
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a request and waits for success.
+    async fn tell(
+        &self,
+        address: &str,
+        code: RequestCode,
+        header: &impl Serialize,
+    ) -> Result<RemotingCommand, ClientError> {
+        let request = RemotingCommand::request(code).with_header(header)?;
+        self.client.call_ok(address, request).await
+    }
+
+    /// Sends a request, and reads the body of its successful answer.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        address: &str,
+        code: RequestCode,
+        header: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let answer = self.tell(address, code, header).await?;
+        read(address, &answer)
+    }
+}
+
+fn read<T: DeserializeOwned>(address: &str, answer: &RemotingCommand) -> Result<T, ClientError> {
+    fastjson::from_slice(&answer.body).map_err(|error| ClientError::protocol(address, error))
+}
+
+/// The header of a request that has no fields.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct NoFields {}
