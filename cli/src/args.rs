@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completion, config, namesrv, shutdown, status, tui};
+use crate::commands::{broker, completion, config, dev, namesrv, shutdown, status, tui};
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -24,7 +24,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Dev(dev::Args),
     Namesrv(namesrv::Args),
+    Broker(broker::Args),
     Shutdown(shutdown::Args),
     Status(status::Args),
     Config(config::Args),

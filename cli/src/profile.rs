@@ -4,6 +4,8 @@ use clap::Args;
 
 use crate::error::{CliError, Result};
 
+/// The name server's port everywhere.
+pub(crate) const DEFAULT_PORT: u16 = 9876;
 const DEFAULT: &str = "127.0.0.1:9876";
 
 /// Flags of every command that talks to a cluster.

@@ -6,8 +6,10 @@ use crate::args::Command;
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
+pub(crate) mod broker;
 pub(crate) mod completion;
 pub(crate) mod config;
+pub(crate) mod dev;
 pub(crate) mod namesrv;
 pub(crate) mod shutdown;
 pub(crate) mod status;
@@ -18,6 +20,8 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
     match command {
         Command::Completion(args) => completion::run(&args, output),
         Command::Config(args) => config::run(&args, output),
+        Command::Dev(args) => dev::run(&args, output),
+        Command::Broker(args) => broker::run(args, output),
         Command::Namesrv(args) => namesrv::run(args, output),
         Command::Shutdown(args) => wait_for(shutdown::run(&args, output)),
         Command::Tui(args) => wait_for(tui::run(&args, output)),

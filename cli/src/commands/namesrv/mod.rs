@@ -7,6 +7,8 @@ use crate::output::Output;
 
 mod start;
 
+pub(crate) use start::{BOOT_SUCCESS, not_started};
+
 /// Run a name server
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

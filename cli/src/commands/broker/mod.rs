@@ -1,0 +1,32 @@
+//! `mq broker`: brokers.
+
+use clap::Subcommand;
+
+use crate::error::{Exit, Result};
+use crate::output::Output;
+
+mod check;
+mod settings;
+mod start;
+
+pub(crate) use start::{boot_success, last_word, not_started};
+
+/// Run a broker, or look at running ones
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Start(start::Args),
+    Check(check::Args),
+}
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<Exit> {
+    match args.command {
+        Command::Start(args) => start::run(&args, output),
+        Command::Check(args) => check::run(&args, output),
+    }
+}
