@@ -1,8 +1,9 @@
 //! The state of the dashboard: what is known, and what the user looks at. Plain values; no clock, no I/O.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::change::Form;
 use crate::history::History;
 use crate::messages::{Messages, Query};
 use crate::sheet::{Row, Sheet};
@@ -10,6 +11,8 @@ use crate::snapshot::{Known, Snapshot};
 
 /// Views kept for `Esc`.
 const STACK_LIMIT: usize = 32;
+/// Lines of the log of actions.
+const LOG_LIMIT: usize = 500;
 
 /// What can be looked at. Those with a name or a queue are opened from a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,12 +34,13 @@ pub(crate) enum Page {
     Dlq,
     Clients,
     Store,
+    Log,
     Help,
 }
 
 impl Page {
     /// Those reachable from everywhere, in the order of `Tab`.
-    pub(crate) const TOP: [(&'static str, Self); 8] = [
+    pub(crate) const TOP: [(&'static str, Self); 9] = [
         ("pulse", Self::Pulse),
         ("brokers", Self::Brokers),
         ("topics", Self::Topics),
@@ -44,6 +48,7 @@ impl Page {
         ("dlq", Self::Dlq),
         ("clients", Self::Clients),
         ("store", Self::Store),
+        ("log", Self::Log),
         ("help", Self::Help),
     ];
 
@@ -103,17 +108,39 @@ pub(crate) enum Mode {
     Filter,
     /// Typing a command after `:`.
     Command(String),
+    /// Choosing one of the actions.
+    Menu(usize),
+    /// Filling one in, then confirming it.
+    Form,
+}
+
+/// A line of the log of actions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogLine {
+    pub(crate) id: u64,
+    pub(crate) at_ms: i64,
+    /// The command line that does the same.
+    pub(crate) command: String,
+    /// `None`: it is being carried out.
+    pub(crate) outcome: Option<Known<String>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct App {
     /// The name servers asked, as shown in the header.
     pub(crate) source: String,
+    /// No actions are offered.
+    pub(crate) read_only: bool,
     /// Never empty; the last one is seen.
     stack: Vec<Place>,
     /// The page seen before, for `-`.
     previous: Option<Page>,
     pub(crate) mode: Mode,
+    /// The action that is being filled in.
+    pub(crate) form: Option<Form>,
+    pub(crate) log: VecDeque<LogLine>,
+    /// Actions so far.
+    actions: u64,
     pub(crate) latest: Option<Arc<Snapshot>>,
     pub(crate) history: History,
     /// Keeps the picture while rounds go on.
@@ -134,12 +161,16 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(source: String, now_ms: i64) -> Self {
+    pub(crate) fn new(source: String, read_only: bool, now_ms: i64) -> Self {
         Self {
             source,
+            read_only,
             stack: vec![Place::new(Page::Pulse)],
             previous: None,
             mode: Mode::Browse,
+            form: None,
+            log: VecDeque::new(),
+            actions: 0,
             latest: None,
             history: History::default(),
             frozen: false,
@@ -246,6 +277,32 @@ impl App {
         self.frozen = !self.frozen;
         if let Some(snapshot) = self.behind.take() {
             self.latest = Some(snapshot);
+        }
+    }
+
+    /// Notes an action that begins; returns its number.
+    pub(crate) fn begin(&mut self, command: String) -> u64 {
+        if self.log.len() == LOG_LIMIT {
+            self.log.pop_front();
+        }
+        self.actions += 1;
+        self.log.push_back(LogLine {
+            id: self.actions,
+            at_ms: self.now_ms,
+            command,
+            outcome: None,
+        });
+        self.actions
+    }
+
+    /// Notes how an action ended.
+    pub(crate) fn end(&mut self, id: u64, outcome: Known<String>) {
+        self.notice = Some(match &outcome {
+            Ok(done) => done.clone(),
+            Err(problem) => format!("failed: {problem}"),
+        });
+        if let Some(line) = self.log.iter_mut().find(|line| line.id == id) {
+            line.outcome = Some(outcome);
         }
     }
 }

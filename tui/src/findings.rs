@@ -165,6 +165,14 @@ fn of_broker(broker: &Broker, runtime: &Runtime) -> Vec<Finding> {
             &format!("mq broker status {}", broker.name),
         ));
     }
+    if let Some(reason) = &runtime.read_only_reason {
+        found.push(finding(
+            Level::Critical,
+            "read-only",
+            format!("messages are refused: {reason}"),
+            &format!("mq broker status {}", broker.name),
+        ));
+    }
     if let Some(failed) = runtime.failed_puts.filter(|failed| *failed > 0) {
         found.push(finding(
             Level::Warning,

@@ -29,6 +29,8 @@ pub(crate) enum Action {
     Expand,
     Copy,
     Equivalent,
+    /// The menu of changes.
+    Act,
     Mark,
     Mouse,
     Refresh,
@@ -38,6 +40,8 @@ pub(crate) enum Action {
     Complete,
     Accept,
     Cancel,
+    NextField,
+    PreviousField,
 }
 
 /// A kind of object that a row can lead to.
@@ -129,14 +133,14 @@ pub(crate) const BROWSE: &[Binding] = &[
         &[Char('e')],
         Action::Expand,
         "e",
-        "details",
+        "more",
         "all fields of the row, with evidence and fix",
     ),
     shown(
         &[Char('!')],
         Action::Equivalent,
         "!",
-        "command",
+        "cmd",
         "show and copy the mq command that does the same",
     ),
     bind(
@@ -211,6 +215,13 @@ pub(crate) const BROWSE: &[Binding] = &[
     bind(&[Char('7')], Action::Sort(6), "7", ""),
     bind(&[Char('8')], Action::Sort(7), "8", ""),
     bind(&[Char('9')], Action::Sort(8), "9", ""),
+    shown(
+        &[Char('a')],
+        Action::Act,
+        "a",
+        "act",
+        "change something: a menu of what can be done here",
+    ),
     bind(
         &[Char(' ')],
         Action::Mark,
@@ -291,12 +302,79 @@ const COMMAND: &[Binding] = &[
     ),
 ];
 
+/// While choosing an action.
+const MENU: &[Binding] = &[
+    shown(
+        &[KeyCode::Enter],
+        Action::Accept,
+        "Enter",
+        "choose",
+        "choose it",
+    ),
+    shown(
+        &[KeyCode::Down, KeyCode::Tab, Char('j')],
+        Action::NextField,
+        "↓ j",
+        "next",
+        "next",
+    ),
+    shown(
+        &[KeyCode::Up, KeyCode::BackTab, Char('k')],
+        Action::PreviousField,
+        "↑ k",
+        "previous",
+        "previous",
+    ),
+    shown(
+        &[KeyCode::Esc, Char('q')],
+        Action::Cancel,
+        "Esc",
+        "nothing",
+        "do nothing",
+    ),
+];
+
+/// While filling in and confirming an action.
+const FORM: &[Binding] = &[
+    shown(
+        &[KeyCode::Enter],
+        Action::Accept,
+        "Enter",
+        "go on",
+        "show the plan; carry it out",
+    ),
+    shown(
+        &[KeyCode::Tab, KeyCode::Down],
+        Action::NextField,
+        "Tab",
+        "next field",
+        "next field",
+    ),
+    shown(
+        &[KeyCode::BackTab, KeyCode::Up],
+        Action::PreviousField,
+        "⇧Tab",
+        "previous",
+        "previous field",
+    ),
+    shown(
+        &[KeyCode::Esc],
+        Action::Cancel,
+        "Esc",
+        "do nothing",
+        "do nothing",
+    ),
+    bind(&[KeyCode::Backspace], Action::Erase, "⌫", "erase a letter"),
+];
+
 /// The keys that count in a mode.
 pub(crate) fn table(mode: &Mode) -> &'static [Binding] {
     match mode {
         Mode::Browse => BROWSE,
         Mode::Filter => FILTER,
         Mode::Command(_) => COMMAND,
+        Mode::Menu(_) => MENU,
+        Mode::Form => FORM,
     }
 }
 
@@ -310,7 +388,9 @@ pub(crate) fn action(mode: &Mode, key: KeyEvent) -> Option<Action> {
         .find(|binding| binding.keys.contains(&key.code))
         .map(|binding| binding.action);
     match (bound, key.code) {
-        (None, Char(letter)) if *mode != Mode::Browse => Some(Action::Type(letter)),
+        (None, Char(letter)) if !matches!(mode, Mode::Browse | Mode::Menu(_)) => {
+            Some(Action::Type(letter))
+        }
         _ => bound,
     }
 }
@@ -321,7 +401,7 @@ mod tests {
 
     #[test]
     fn no_key_is_bound_twice() {
-        for table in [BROWSE, FILTER, COMMAND] {
+        for table in [BROWSE, FILTER, COMMAND, MENU, FORM] {
             let keys: Vec<KeyCode> = table
                 .iter()
                 .flat_map(|binding| binding.keys)
@@ -336,7 +416,7 @@ mod tests {
     #[test]
     fn letters_are_text_while_typing() {
         let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
-        for mode in [Mode::Filter, Mode::Command(String::new())] {
+        for mode in [Mode::Filter, Mode::Command(String::new()), Mode::Form] {
             assert_eq!(action(&mode, key(Char('q'))), Some(Action::Type('q')));
             let control_c = KeyEvent::new(Char('c'), KeyModifiers::CONTROL);
             assert_eq!(action(&mode, control_c), Some(Action::Quit));

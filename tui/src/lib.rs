@@ -6,6 +6,8 @@
 //! leaves the screen. Reading never changes anything on a server.
 
 mod app;
+mod carry_out;
+mod change;
 mod command;
 mod findings;
 mod frame;

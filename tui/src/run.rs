@@ -3,11 +3,10 @@
 use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::Client;
+use client::{Admin, Client};
 use crossterm::event::EventStream;
 use futures_core::Stream;
 use ratatui::Terminal;
@@ -16,8 +15,10 @@ use serde_json::{Map, Value as Json, json};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::carry_out::carry_out;
 use crate::command::{self, Target};
 use crate::frame;
 use crate::messages;
@@ -67,6 +68,8 @@ pub struct Options {
     /// The name servers or the recording, as shown in the header.
     pub title: String,
     pub theme: Theme,
+    /// Offer no changes.
+    pub read_only: bool,
     /// The view to begin with, as it is typed after `:`.
     pub view: Option<String>,
 }
@@ -102,7 +105,7 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
     let (asking, client, mut recorder) = match source {
         Source::Cluster { client, record } => {
             let recorder = record.map(|path| Recorder::create(&path)).transpose()?;
-            let poller = Poller::new(client.clone());
+            let poller = Poller::new(Admin::new(client.clone()));
             (
                 tokio::spawn(poll(poller, answers, refresh.clone())),
                 Some(client),
@@ -115,8 +118,15 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
             None,
         ),
     };
+    let admin = client.clone().map(Admin::new);
+    let (done, mut carried_out) = mpsc::channel(1);
+    let mut changing = JoinSet::new();
     let reading = tokio::spawn(messages::answer(client, wanted, found));
-    let mut app = App::new(options.title, if live { now_ms() } else { 0 });
+    let mut app = App::new(
+        options.title,
+        options.read_only || !live,
+        if live { now_ms() } else { 0 },
+    );
     let mut wanted = options.view;
     let ended = async {
         let mut screen = Screen::enter()?;
@@ -145,6 +155,7 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
                     Err(failure) => Event::Failed(failure),
                 },
                 Some((query, found)) = found_messages.recv() => Event::Messages(query, found),
+                Some((id, outcome)) = carried_out.recv() => Event::CarriedOut(id, outcome),
                 // In a recording, time stands at what is seen.
                 _ = clock.tick(), if live => Event::Tick(now_ms()),
                 _ = terminate.recv() => return Ok(()),
@@ -158,6 +169,15 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
                 Some(Effect::Refresh) => refresh.notify_one(),
                 Some(Effect::Copy(text)) => screen.copy(&text)?,
                 Some(Effect::Mouse(on)) => screen.mouse(on)?,
+                Some(Effect::CarryOut(id, change)) => {
+                    if let Some(admin) = admin.clone() {
+                        let done = done.clone();
+                        changing.spawn(async move {
+                            // Nobody listens any more when the user has left.
+                            let _ = done.send((id, carry_out(admin, change).await)).await;
+                        });
+                    }
+                }
             }
             // Objects are known by name only once there are any.
             if app.latest.is_some()
@@ -174,6 +194,9 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
     let ended = ended.await;
     asking.abort();
     reading.abort();
+    drop(carried_out);
+    // What was begun is finished: half a deletion is worse than a moment's wait.
+    changing.join_all().await;
     ended
 }
 
@@ -191,7 +214,7 @@ pub async fn once(
         Source::Recording(path) => recording::read(&path)?.into_iter().map(Arc::new).collect(),
         Source::Cluster { client, record } => {
             let mut recorder = record.map(|path| Recorder::create(&path)).transpose()?;
-            let mut poller = Poller::new(client);
+            let mut poller = Poller::new(Admin::new(client));
             let mut rounds = vec![poller.round().await.map_err(TuiError::NoAnswer)?];
             tokio::time::sleep(ONCE_PAUSE).await;
             rounds.push(poller.round().await.map_err(TuiError::NoAnswer)?);
@@ -203,7 +226,7 @@ pub async fn once(
             rounds
         }
     };
-    let mut app = App::new(options.title, 0);
+    let mut app = App::new(options.title, true, 0);
     for snapshot in rounds {
         update(&mut app, Event::Snapshot(snapshot));
     }
@@ -311,6 +334,7 @@ mod tests {
                 palette: Palette::None,
                 ascii: true,
             },
+            read_only: true,
             view: Some(view.to_owned()),
         };
         once(Source::Recording(path), options, (80, 10), format).await

@@ -23,7 +23,7 @@ const BROKERS: [(&str, &str); 2] = [
 
 /// A second after the snapshot came.
 pub(crate) fn app(snapshot: Snapshot) -> App {
-    let mut app = App::new("127.0.0.1:9876".to_owned(), snapshot.taken_ms);
+    let mut app = App::new("127.0.0.1:9876".to_owned(), false, snapshot.taken_ms);
     let now_ms = snapshot.taken_ms + 1_000;
     update(&mut app, Event::Snapshot(Arc::new(snapshot)));
     update(&mut app, Event::Tick(now_ms));
@@ -32,7 +32,7 @@ pub(crate) fn app(snapshot: Snapshot) -> App {
 
 /// Rounds two seconds apart, as `change` makes them of the round before: as many as `rounds`.
 pub(crate) fn app_after(rounds: i64, first: Snapshot, change: impl Fn(&mut Snapshot)) -> App {
-    let mut app = App::new("127.0.0.1:9876".to_owned(), first.taken_ms);
+    let mut app = App::new("127.0.0.1:9876".to_owned(), false, first.taken_ms);
     let mut snapshot = first;
     for _ in 0..rounds {
         update(&mut app, Event::Snapshot(Arc::new(snapshot.clone())));
@@ -127,6 +127,7 @@ fn broker(place: usize) -> Broker {
         earliest_message_ms: Some(START_MS - 29 * HOUR_MS),
         retention_ms: Some(72 * HOUR_MS),
         failed_puts: Some(0),
+        read_only_reason: None,
     };
     let (name, address) = BROKERS[place];
     Broker {

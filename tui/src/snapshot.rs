@@ -5,139 +5,141 @@
 use serde::{Deserialize, Serialize};
 
 /// A value, or the reason why it could not be learnt. Never a zero in its place.
-pub type Known<T> = Result<T, String>;
+pub(crate) type Known<T> = Result<T, String>;
 
 /// One round of asking everybody. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Snapshot {
-    pub taken_ms: i64,
-    pub name_servers: Vec<NameServer>,
+pub(crate) struct Snapshot {
+    pub(crate) taken_ms: i64,
+    pub(crate) name_servers: Vec<NameServer>,
     /// By cluster, name and id.
-    pub brokers: Vec<Broker>,
+    pub(crate) brokers: Vec<Broker>,
     /// By name; without the topics that RocketMQ uses for itself, with dead-letter topics.
-    pub topics: Vec<Topic>,
+    pub(crate) topics: Vec<Topic>,
     /// By name.
-    pub groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
     /// Lists that are incomplete, and why.
-    pub missing: Vec<String>,
+    pub(crate) missing: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NameServer {
-    pub address: String,
+pub(crate) struct NameServer {
+    pub(crate) address: String,
     /// Addresses of the brokers it knows: name servers do not talk to each other, so they can disagree.
-    pub brokers: Known<Vec<String>>,
+    pub(crate) brokers: Known<Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Broker {
-    pub cluster: String,
-    pub name: String,
+pub(crate) struct Broker {
+    pub(crate) cluster: String,
+    pub(crate) name: String,
     /// 0 is the master.
-    pub id: i64,
-    pub address: String,
-    pub runtime: Known<Runtime>,
+    pub(crate) id: i64,
+    pub(crate) address: String,
+    pub(crate) runtime: Known<Runtime>,
 }
 
 /// What a broker says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Runtime {
-    pub version: String,
+pub(crate) struct Runtime {
+    pub(crate) version: String,
     /// Messages per second, averaged by the broker.
-    pub in_per_second: f64,
-    pub out_per_second: f64,
+    pub(crate) in_per_second: f64,
+    pub(crate) out_per_second: f64,
     /// Of the partition with the commit log, 0 to 1.
-    pub disk_used: Option<f64>,
-    pub commit_log_bytes: Option<i64>,
+    pub(crate) disk_used: Option<f64>,
+    pub(crate) commit_log_bytes: Option<i64>,
     /// Commit log that is not in the consume queues yet.
-    pub dispatch_behind_bytes: Option<i64>,
+    pub(crate) dispatch_behind_bytes: Option<i64>,
     /// Not on disk yet; the broker's words.
-    pub to_flush: Option<String>,
+    pub(crate) to_flush: Option<String>,
     /// How long the present writer has held the commit log's lock; a busy page cache shows here.
-    pub page_cache_lock_ms: Option<i64>,
+    pub(crate) page_cache_lock_ms: Option<i64>,
     /// Requests that wait for a thread.
-    pub send_queue: Option<i64>,
-    pub pull_queue: Option<i64>,
-    pub boot_ms: Option<i64>,
-    pub earliest_message_ms: Option<i64>,
+    pub(crate) send_queue: Option<i64>,
+    pub(crate) pull_queue: Option<i64>,
+    pub(crate) boot_ms: Option<i64>,
+    pub(crate) earliest_message_ms: Option<i64>,
     /// How long messages are kept.
-    pub retention_ms: Option<i64>,
-    pub failed_puts: Option<i64>,
+    pub(crate) retention_ms: Option<i64>,
+    pub(crate) failed_puts: Option<i64>,
+    /// Why it takes no messages; only our brokers say so.
+    pub(crate) read_only_reason: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Topic {
-    pub name: String,
-    pub asked_ms: i64,
-    pub queues: Known<Vec<TopicQueue>>,
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) asked_ms: i64,
+    pub(crate) queues: Known<Vec<TopicQueue>>,
     /// A broker of this topic did not answer: sums are lower bounds.
-    pub incomplete: bool,
+    pub(crate) incomplete: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TopicQueue {
-    pub broker: String,
-    pub id: i32,
-    pub min: i64,
-    pub max: i64,
+pub(crate) struct TopicQueue {
+    pub(crate) broker: String,
+    pub(crate) id: i32,
+    pub(crate) min: i64,
+    pub(crate) max: i64,
     /// Store time of the last message; `None` if there is none.
-    pub last_ms: Option<i64>,
+    pub(crate) last_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Group {
-    pub name: String,
-    pub asked_ms: i64,
-    pub queues: Known<Vec<GroupQueue>>,
-    pub incomplete: bool,
-    pub members: Known<Vec<Member>>,
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) asked_ms: i64,
+    pub(crate) queues: Known<Vec<GroupQueue>>,
+    pub(crate) incomplete: bool,
+    pub(crate) members: Known<Vec<Member>>,
     /// `CLUSTERING` or `BROADCASTING`; nobody knows while nobody is connected.
-    pub model: Option<String>,
+    pub(crate) model: Option<String>,
     /// What a broker keeps as the group's subscription: that of the member it heard last.
-    pub subscriptions: Vec<Subscription>,
+    pub(crate) subscriptions: Vec<Subscription>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GroupQueue {
-    pub topic: String,
-    pub broker: String,
-    pub id: i32,
+pub(crate) struct GroupQueue {
+    pub(crate) topic: String,
+    pub(crate) broker: String,
+    pub(crate) id: i32,
     /// Next offset to be written.
-    pub max: i64,
+    pub(crate) max: i64,
     /// Next offset to be consumed.
-    pub offset: i64,
+    pub(crate) offset: i64,
     /// Store time of the last message consumed.
-    pub last_ms: Option<i64>,
+    pub(crate) last_ms: Option<i64>,
 }
 
 impl GroupQueue {
-    pub fn lag(&self) -> i64 {
+    pub(crate) fn lag(&self) -> i64 {
         (self.max - self.offset).max(0)
     }
 }
 
 /// A connected consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    pub id: String,
-    pub address: String,
-    pub language: String,
-    pub version: String,
+pub(crate) struct Member {
+    pub(crate) id: String,
+    pub(crate) address: String,
+    pub(crate) language: String,
+    pub(crate) version: String,
     /// What it says of itself, when it was asked.
-    pub running: Option<Known<Running>>,
+    pub(crate) running: Option<Known<Running>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
-    pub subscriptions: Vec<Subscription>,
+pub(crate) struct Running {
+    pub(crate) subscriptions: Vec<Subscription>,
     /// The queues it owns: topic, broker, id.
-    pub queues: Vec<(String, String, i32)>,
+    pub(crate) queues: Vec<(String, String, i32)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Subscription {
-    pub topic: String,
-    pub expression: String,
+pub(crate) struct Subscription {
+    pub(crate) topic: String,
+    pub(crate) expression: String,
 }
 
 impl Snapshot {

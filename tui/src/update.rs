@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 
 use crate::app::{App, Mode, Page};
+use crate::change::{self, Change, Form};
 use crate::command::{self, Target};
 use crate::keys::{self, Action, Kind};
 use crate::messages::{Messages, Query};
@@ -23,6 +24,8 @@ pub(crate) enum Event {
     /// A round of asking gave nothing at all.
     Failed(String),
     Messages(Query, Known<Messages>),
+    /// The change of this number has ended.
+    CarriedOut(u64, Known<String>),
     /// The time, in milliseconds since the epoch.
     Tick(i64),
     /// Only a reason to draw.
@@ -37,6 +40,8 @@ pub(crate) enum Effect {
     /// Into the clipboard of the terminal.
     Copy(String),
     Mouse(bool),
+    /// A change that was confirmed, with its number.
+    CarryOut(u64, Change),
 }
 
 pub(crate) fn update(app: &mut App, event: Event) -> Option<Effect> {
@@ -46,6 +51,7 @@ pub(crate) fn update(app: &mut App, event: Event) -> Option<Effect> {
             return keys::action(&app.mode, key).and_then(|action| act(app, action));
         }
         Event::Mouse(mouse) => match mouse.kind {
+            _ if app.mode != Mode::Browse => {}
             MouseEventKind::ScrollDown => select(app, |cursor| cursor + 1),
             MouseEventKind::ScrollUp => select(app, |cursor| cursor.saturating_sub(1)),
             MouseEventKind::Down(MouseButton::Right) => app.back(),
@@ -63,6 +69,10 @@ pub(crate) fn update(app: &mut App, event: Event) -> Option<Effect> {
             if seen && !(app.frozen && has) {
                 app.messages = Some((query, found));
             }
+        }
+        Event::CarriedOut(id, outcome) => {
+            app.end(id, outcome);
+            return Some(Effect::Refresh);
         }
         Event::Failed(failure) => app.failure = Some(failure),
         Event::Tick(now_ms) => app.now_ms = now_ms,
@@ -97,32 +107,54 @@ fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::Expand => app.expanded = !app.expanded,
         Action::Copy => return copy(app),
         Action::Equivalent => return equivalent(app),
+        Action::Act => menu(app),
         Action::Mark => mark(app),
         Action::Mouse => {
             app.mouse = !app.mouse;
             return Some(Effect::Mouse(app.mouse));
         }
-        Action::Type(_) | Action::Erase | Action::Complete | Action::Accept | Action::Cancel => {
+        Action::Type(_)
+        | Action::Erase
+        | Action::Complete
+        | Action::Accept
+        | Action::Cancel
+        | Action::NextField
+        | Action::PreviousField => {
             return typing(app, action);
         }
     }
     None
 }
 
-/// The filter works while it is typed; a command when it is accepted.
 fn typing(app: &mut App, action: Action) -> Option<Effect> {
-    let mode = std::mem::replace(&mut app.mode, Mode::Browse);
-    let Mode::Command(mut text) = mode else {
-        match action {
-            Action::Cancel => app.place_mut().filter.clear(),
-            Action::Accept | Action::Complete => {}
-            _ => {
-                edit(&mut app.place_mut().filter, action);
-                app.mode = mode;
-            }
+    match std::mem::replace(&mut app.mode, Mode::Browse) {
+        Mode::Browse => None,
+        Mode::Filter => {
+            filter(app, action);
+            None
         }
-        return None;
-    };
+        Mode::Command(text) => command(app, text, action),
+        Mode::Menu(at) => {
+            choose(app, at, action);
+            None
+        }
+        Mode::Form => fill_in(app, action),
+    }
+}
+
+/// The filter works while it is typed.
+fn filter(app: &mut App, action: Action) {
+    match action {
+        Action::Cancel => app.place_mut().filter.clear(),
+        Action::Accept => {}
+        _ => {
+            edit(&mut app.place_mut().filter, action);
+            app.mode = Mode::Filter;
+        }
+    }
+}
+
+fn command(app: &mut App, mut text: String, action: Action) -> Option<Effect> {
     match action {
         Action::Cancel => {}
         Action::Accept => match command::target(app, &text) {
@@ -140,6 +172,67 @@ fn typing(app: &mut App, action: Action) -> Option<Effect> {
             app.mode = Mode::Command(text);
         }
     }
+    None
+}
+
+fn menu(app: &mut App) {
+    if app.read_only {
+        app.notice = Some("this is read-only: nothing can be changed".to_owned());
+    } else if change::actions(app).is_empty() {
+        app.notice = Some("nothing can be changed here".to_owned());
+    } else {
+        app.mode = Mode::Menu(0);
+    }
+}
+
+fn choose(app: &mut App, at: usize, action: Action) {
+    let mut actions = change::actions(app);
+    let last = actions.len().saturating_sub(1);
+    match action {
+        Action::NextField => app.mode = Mode::Menu((at + 1).min(last)),
+        Action::PreviousField => app.mode = Mode::Menu(at.saturating_sub(1)),
+        Action::Accept if at < actions.len() => {
+            let Some(latest) = app.latest.clone() else {
+                return;
+            };
+            app.form = Some(Form::new(actions.swap_remove(at), &latest));
+            app.mode = Mode::Form;
+        }
+        _ => {}
+    }
+}
+
+/// Fields first; then the plan, which is carried out when it is confirmed.
+fn fill_in(app: &mut App, action: Action) -> Option<Effect> {
+    let (mut form, latest) = (app.form.take()?, app.latest.clone()?);
+    match (action, &mut form.plan) {
+        (Action::Cancel, _) => return None,
+        (Action::Accept, None) => match form.plan(&latest) {
+            Ok(plan) => {
+                form.problem = None;
+                form.plan = Some((plan, String::new()));
+            }
+            Err(problem) => form.problem = Some(problem),
+        },
+        (Action::Accept, Some((plan, typed))) => {
+            if plan.word.as_ref().is_none_or(|word| word == typed) {
+                let id = app.begin(plan.command.clone());
+                return Some(Effect::CarryOut(id, plan.change.clone()));
+            }
+        }
+        (_, Some((_, typed))) => edit(typed, action),
+        (Action::NextField, None) => {
+            form.at = (form.at + 1).min(form.fields.len().saturating_sub(1))
+        }
+        (Action::PreviousField, None) => form.at = form.at.saturating_sub(1),
+        (_, None) => {
+            if let Some(field) = form.fields.get_mut(form.at) {
+                edit(&mut field.text, action);
+            }
+        }
+    }
+    app.form = Some(form);
+    app.mode = Mode::Form;
     None
 }
 

@@ -8,6 +8,7 @@ use ratatui::widgets::Paragraph;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::app::{App, Mode, Page};
+use crate::change;
 use crate::command;
 use crate::findings::{Level, findings};
 use crate::keys;
@@ -46,10 +47,12 @@ pub(crate) fn view(app: &App, theme: Theme, frame: &mut Frame<'_>) {
         .map(|line| fact_line(line, theme))
         .collect();
     frame.render_widget(Paragraph::new(lines), facts);
-    frame.render_widget(
-        Paragraph::new(table(app, &sheet, cursor, theme, body)),
-        body,
-    );
+    let lines = match &app.mode {
+        Mode::Menu(at) => menu(app, *at, theme),
+        Mode::Form => form(app, theme),
+        _ => table(app, &sheet, cursor, theme, body),
+    };
+    frame.render_widget(Paragraph::new(lines), body);
     let lines = details.iter().map(|(name, text)| {
         let name = Span::styled(format!(" {name:>DETAIL_NAME$}  "), theme.style(Tone::Dim));
         Line::from_iter([name, Span::raw(theme.text(text))])
@@ -311,10 +314,79 @@ fn fit(text: &str, width: usize, right: bool, theme: Theme) -> String {
     cut + &" ".repeat(room - used)
 }
 
+/// What can be done here.
+fn menu(app: &App, at: usize, theme: Theme) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::default()];
+    lines.extend(
+        change::actions(app)
+            .iter()
+            .enumerate()
+            .map(|(place, action)| {
+                let sign = if place == at { ">" } else { " " };
+                let line = Line::raw(theme.text(&format!("  {sign} {}", action.title())));
+                if place == at {
+                    line.style(theme.style(Tone::Head))
+                } else {
+                    line
+                }
+            }),
+    );
+    lines
+}
+
+/// The fields of an action, or the plan that is to be confirmed.
+fn form(app: &App, theme: Theme) -> Vec<Line<'static>> {
+    let Some(form) = &app.form else {
+        return Vec::new();
+    };
+    let mut lines = vec![Line::styled(
+        theme.text(&format!("  {}", form.action.title())),
+        theme.style(Tone::Head),
+    )];
+    let mut say =
+        |text: String, tone| lines.push(Line::styled(theme.text(&text), theme.style(tone)));
+    let Some((plan, typed)) = &form.plan else {
+        for (place, field) in form.fields.iter().enumerate() {
+            let (sign, caret) = if place == form.at {
+                (">", "_")
+            } else {
+                (" ", "")
+            };
+            say(
+                format!(
+                    "  {sign} {:>8}: {}{caret}   ({})",
+                    field.name, field.text, field.help
+                ),
+                Tone::Plain,
+            );
+        }
+        if let Some(problem) = &form.problem {
+            say(format!("    ! {problem}"), Tone::Bad);
+        }
+        say("    Enter shows what would be done.".to_owned(), Tone::Dim);
+        return lines;
+    };
+    match &plan.word {
+        Some(word) => {
+            say(
+                format!("  This cannot be undone. Type {word} and Enter to do it: {typed}_"),
+                Tone::Bad,
+            );
+        }
+        None => say("  Enter does it.".to_owned(), Tone::Head),
+    }
+    say(format!("  the same as: {}", plan.command), Tone::Dim);
+    for line in &plan.lines {
+        say(format!("    {line}"), Tone::Plain);
+    }
+    lines
+}
+
 /// The selected row in full, if that is wanted: a line per field, a third of the screen at most. On the pulse, the
 /// evidence and the fix are always there.
 fn details(app: &App, sheet: &Sheet, cursor: usize, area: Rect) -> Vec<(String, String)> {
-    let wanted = app.expanded || *app.page() == Page::Pulse;
+    let browsing = !matches!(app.mode, Mode::Menu(_) | Mode::Form);
+    let wanted = browsing && (app.expanded || *app.page() == Page::Pulse);
     let Some(row) = sheet.rows.get(cursor).filter(|_| wanted) else {
         return Vec::new();
     };
@@ -382,7 +454,9 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 fn has_prompt(app: &App) -> bool {
-    app.mode != Mode::Browse || app.notice.is_some() || app.failure.is_some()
+    matches!(app.mode, Mode::Filter | Mode::Command(_))
+        || app.notice.is_some()
+        || app.failure.is_some()
 }
 
 fn prompt_line(app: &App, theme: Theme) -> Line<'static> {
@@ -395,7 +469,7 @@ fn prompt_line(app: &App, theme: Theme) -> Line<'static> {
                 Span::styled(candidates, theme.style(Tone::Dim)),
             ])
         }
-        Mode::Browse => match (&app.notice, &app.failure) {
+        Mode::Browse | Mode::Menu(_) | Mode::Form => match (&app.notice, &app.failure) {
             (Some(notice), _) => Line::raw(theme.text(&format!(" {notice}"))),
             (None, Some(failure)) => {
                 Line::styled(theme.text(&format!(" ! {failure}")), theme.style(Tone::Bad))

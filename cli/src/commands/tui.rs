@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Colours: the terminal's own, for the colour-blind, or none [default: default; none if NO_COLOR is set]
     #[arg(long, value_enum)]
     palette: Option<Palette>,
+    /// Offer no changes
+    #[arg(long)]
+    read_only: bool,
     /// Use ASCII characters only
     #[arg(long)]
     ascii: bool,
@@ -88,6 +91,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let options = Options {
         title,
         theme,
+        read_only: args.read_only,
         view: args.view.clone(),
     };
     if !args.once {

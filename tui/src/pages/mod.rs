@@ -7,6 +7,7 @@ mod brokers;
 mod clients;
 mod groups;
 mod help;
+mod log;
 mod messages;
 mod pulse;
 mod store;
@@ -29,6 +30,7 @@ pub(crate) fn sheet(app: &App, page: &Page) -> Sheet {
         Page::Store => store::store(app),
         Page::Messages(query) => messages::list(app, query),
         Page::Message { query, place } => messages::one(app, query, place),
+        Page::Log => log::log(app),
         Page::Help => help::help(),
     }
 }

@@ -1,22 +1,7 @@
-//! The questions of a round: what a server is asked, and what of its answer is kept.
+//! What is kept of the answers to a round's questions.
 
-use std::collections::BTreeMap;
-
-use client::{Client, ClientError};
-use remoting::protocol::body::client::{ConsumerConnection, ConsumerRunningInfo};
-use remoting::protocol::body::cluster::ClusterInfo;
-use remoting::protocol::body::group::SubscriptionGroupWrapper;
-use remoting::protocol::body::kv::KvTable;
-use remoting::protocol::body::stats::{ConsumeStats, TopicStatsTable};
-use remoting::protocol::body::topic::TopicConfigSerializeWrapper;
-use remoting::protocol::codes::{RequestCode, ResponseCode};
-use remoting::protocol::command::RemotingCommand;
-use remoting::protocol::fastjson;
-use remoting::protocol::headers::admin::{ConsumeStatsRequestHeader, TopicRequestHeader};
-use remoting::protocol::headers::client::{ConsumerGroupHeader, ConsumerRunningInfoRequestHeader};
-use remoting::protocol::properties;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use client::Admin;
+use client::admin;
 
 use crate::snapshot::{GroupQueue, Known, Member, Running, Runtime, Subscription, TopicQueue};
 
@@ -27,161 +12,94 @@ pub(crate) struct Connections {
     pub(crate) subscriptions: Vec<Subscription>,
 }
 
-/// Asks, and reads the body of a successful answer.
-async fn ask<T: DeserializeOwned>(
-    client: &Client,
-    address: &str,
-    code: RequestCode,
-    header: Option<&impl Serialize>,
-) -> Result<T, ClientError> {
-    let mut request = RemotingCommand::request(code);
-    if let Some(header) = header {
-        request = request.with_header(header)?;
-    }
-    let answer = client.call_ok(address, request).await?;
-    fastjson::from_slice(&answer.body).map_err(|error| ClientError::protocol(address, error))
-}
-
-const NO_HEADER: Option<&()> = None;
-
-fn reason(error: ClientError) -> String {
+fn reason(error: client::ClientError) -> String {
     error.to_string()
 }
 
-pub(crate) async fn cluster(client: &Client, address: &str) -> Known<ClusterInfo> {
-    ask(
-        client,
-        address,
-        RequestCode::GET_BROKER_CLUSTER_INFO,
-        NO_HEADER,
-    )
-    .await
-    .map_err(reason)
+pub(crate) async fn runtime(admin: &Admin, address: &str) -> Known<Runtime> {
+    admin.runtime(address).await.map(kept).map_err(reason)
 }
 
-pub(crate) async fn runtime(client: &Client, address: &str) -> Known<Runtime> {
-    let table: KvTable = ask(
-        client,
-        address,
-        RequestCode::GET_BROKER_RUNTIME_INFO,
-        NO_HEADER,
-    )
-    .await
-    .map_err(reason)?;
-    Ok(read_runtime(&table.table))
-}
-
-fn read_runtime(table: &BTreeMap<String, String>) -> Runtime {
-    let text = |key: &str| table.get(key).map(|text| text.trim().to_owned());
-    let number = |key: &str| text(key)?.parse::<i64>().ok();
-    // Averages over 10, 60 and 600 seconds; none before the broker has run for so long.
-    let rate = |key: &str| text(key).and_then(|text| text.split(' ').next()?.parse().ok());
-    let disk = text("commitLogDiskRatio").and_then(|text| text.parse::<f64>().ok());
-    let since_epoch = |key: &str| number(key).filter(|ms| *ms > 0);
+fn kept(runtime: admin::Runtime) -> Runtime {
+    let number = |key: &str| runtime.table.get(key)?.trim().parse::<i64>().ok();
     Runtime {
-        version: text("brokerVersionDesc").unwrap_or_default(),
-        in_per_second: rate("putTps").unwrap_or(0.0),
-        // 4.x misspells it.
-        out_per_second: rate("getTransferredTps")
-            .or_else(|| rate("getTransferedTps"))
-            .unwrap_or(0.0),
-        disk_used: disk.filter(|used| *used >= 0.0),
-        commit_log_bytes: number("commitLogMaxOffset")
-            .zip(number("commitLogMinOffset"))
-            .map(|(max, min)| max - min),
-        dispatch_behind_bytes: number("dispatchBehindBytes"),
-        to_flush: text("remainHowManyDataToFlush"),
+        to_flush: runtime
+            .table
+            .get("remainHowManyDataToFlush")
+            .map(|text| text.trim().to_owned()),
         page_cache_lock_ms: number("pageCacheLockTimeMills"),
         send_queue: number("sendThreadPoolQueueSize"),
         pull_queue: number("pullThreadPoolQueueSize"),
-        boot_ms: since_epoch("bootTimestamp"),
-        earliest_message_ms: since_epoch("earliestMessageTimeStamp"),
-        retention_ms: None,
         failed_puts: number("putMessageFailedTimes"),
+        retention_ms: None,
+        version: runtime.version,
+        in_per_second: runtime.in_per_second,
+        out_per_second: runtime.out_per_second,
+        disk_used: runtime.disk_used,
+        commit_log_bytes: runtime.commit_log_bytes,
+        dispatch_behind_bytes: runtime.dispatch_behind_bytes,
+        boot_ms: runtime.boot_ms,
+        earliest_message_ms: runtime.earliest_message_ms,
+        read_only_reason: runtime.read_only_reason,
     }
 }
 
 /// How long a broker keeps messages.
-pub(crate) async fn retention_ms(client: &Client, address: &str) -> Option<i64> {
-    let request = RemotingCommand::request(RequestCode::GET_BROKER_CONFIG);
-    let answer = client.call_ok(address, request).await.ok()?;
-    let config = properties::parse(str::from_utf8(&answer.body).ok()?).ok()?;
+pub(crate) async fn retention_ms(admin: &Admin, address: &str) -> Option<i64> {
+    let config = admin.broker_config(address).await.ok()?;
     let hours = config
         .iter()
         .find(|property| property.key == "fileReservedTime")?;
     Some(hours.value.parse::<i64>().ok()?.saturating_mul(3_600_000))
 }
 
-pub(crate) async fn topics(client: &Client, address: &str) -> Known<Vec<String>> {
-    let wrapper: TopicConfigSerializeWrapper = ask(
-        client,
-        address,
-        RequestCode::GET_ALL_TOPIC_CONFIG,
-        NO_HEADER,
-    )
-    .await
-    .map_err(reason)?;
-    Ok(wrapper.topic_config_table.into_keys().collect())
+pub(crate) async fn topics(admin: &Admin, address: &str) -> Known<Vec<String>> {
+    Ok(admin
+        .topics(address)
+        .await
+        .map_err(reason)?
+        .into_keys()
+        .collect())
 }
 
-pub(crate) async fn groups(client: &Client, address: &str) -> Known<Vec<String>> {
-    let wrapper: SubscriptionGroupWrapper = ask(
-        client,
-        address,
-        RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG,
-        NO_HEADER,
-    )
-    .await
-    .map_err(reason)?;
-    Ok(wrapper.subscription_group_table.into_keys().collect())
+pub(crate) async fn groups(admin: &Admin, address: &str) -> Known<Vec<String>> {
+    Ok(admin
+        .groups(address)
+        .await
+        .map_err(reason)?
+        .into_keys()
+        .collect())
 }
 
 pub(crate) async fn topic_queues(
-    client: &Client,
+    admin: &Admin,
     address: &str,
     topic: &str,
 ) -> Known<Vec<TopicQueue>> {
-    let header = TopicRequestHeader {
-        topic: topic.to_owned(),
-    };
-    let stats: TopicStatsTable = ask(
-        client,
-        address,
-        RequestCode::GET_TOPIC_STATS_INFO,
-        Some(&header),
-    )
-    .await
-    .map_err(reason)?;
-    let queue = |(queue, offsets): (remoting::protocol::body::queue_map::MessageQueue, _)| {
-        let offsets: remoting::protocol::body::stats::TopicOffset = offsets;
-        TopicQueue {
+    let stats = admin.topic_stats(address, topic).await.map_err(reason)?;
+    let queues = stats
+        .offset_table
+        .0
+        .into_iter()
+        .map(|(queue, offsets)| TopicQueue {
             broker: queue.broker_name,
             id: queue.queue_id,
             min: offsets.min_offset,
             max: offsets.max_offset,
             last_ms: (offsets.last_update_timestamp > 0).then_some(offsets.last_update_timestamp),
-        }
-    };
-    Ok(stats.offset_table.0.into_iter().map(queue).collect())
+        });
+    Ok(queues.collect())
 }
 
 pub(crate) async fn group_queues(
-    client: &Client,
+    admin: &Admin,
     address: &str,
     group: &str,
 ) -> Known<Vec<GroupQueue>> {
-    let header = ConsumeStatsRequestHeader {
-        consumer_group: group.to_owned(),
-        topic: None,
-    };
-    let stats: ConsumeStats = ask(
-        client,
-        address,
-        RequestCode::GET_CONSUME_STATS,
-        Some(&header),
-    )
-    .await
-    .map_err(reason)?;
+    let stats = admin
+        .consume_stats(address, group, None)
+        .await
+        .map_err(reason)?;
     let queues = stats
         .offset_table
         .0
@@ -197,24 +115,8 @@ pub(crate) async fn group_queues(
     Ok(queues.collect())
 }
 
-pub(crate) async fn connections(client: &Client, address: &str, group: &str) -> Known<Connections> {
-    let header = ConsumerGroupHeader {
-        consumer_group: group.to_owned(),
-    };
-    let asked = ask(
-        client,
-        address,
-        RequestCode::GET_CONSUMER_CONNECTION_LIST,
-        Some(&header),
-    )
-    .await;
-    let connection: ConsumerConnection = match asked {
-        // Nobody is there: that is an answer.
-        Err(error) if error.code() == Some(ResponseCode::CONSUMER_NOT_ONLINE) => {
-            ConsumerConnection::default()
-        }
-        asked => asked.map_err(reason)?,
-    };
+pub(crate) async fn connections(admin: &Admin, address: &str, group: &str) -> Known<Connections> {
+    let connection = admin.members(address, group).await.map_err(reason)?;
     let members = connection.connection_set.into_iter().map(|member| Member {
         id: member.client_id,
         address: member.client_addr,
@@ -237,32 +139,20 @@ pub(crate) async fn connections(client: &Client, address: &str, group: &str) -> 
 }
 
 pub(crate) async fn running(
-    client: &Client,
+    admin: &Admin,
     address: &str,
     group: &str,
     member: &str,
 ) -> Known<Running> {
-    let header = ConsumerRunningInfoRequestHeader {
-        consumer_group: group.to_owned(),
-        client_id: member.to_owned(),
-        jstack_enable: Some(false),
-    };
-    let info: ConsumerRunningInfo = ask(
-        client,
-        address,
-        RequestCode::GET_CONSUMER_RUNNING_INFO,
-        Some(&header),
-    )
-    .await
-    .map_err(reason)?;
-    let mut subscriptions: Vec<Subscription> = info
-        .subscription_set
-        .into_iter()
-        .map(|subscription| Subscription {
-            topic: subscription.topic,
-            expression: subscription.sub_string,
-        })
-        .collect();
+    let info = admin
+        .running_info(address, group, member, false)
+        .await
+        .map_err(reason)?;
+    let subscriptions = info.subscription_set.into_iter();
+    let mut subscriptions = Vec::from_iter(subscriptions.map(|subscription| Subscription {
+        topic: subscription.topic,
+        expression: subscription.sub_string,
+    }));
     subscriptions.sort();
     let queues = info
         .mq_table
@@ -302,33 +192,5 @@ mod tests {
         ] {
             assert_eq!(version_name(ordinal), name);
         }
-    }
-
-    #[test]
-    fn a_broker_that_has_just_started_has_no_rates() {
-        let table = |entries: &[(&str, &str)]| {
-            entries
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect()
-        };
-        let young = read_runtime(&table(&[
-            ("putTps", " "),
-            ("commitLogDiskRatio", "-1"),
-            ("earliestMessageTimeStamp", "-1"),
-        ]));
-        assert_eq!(
-            (
-                young.in_per_second,
-                young.disk_used,
-                young.earliest_message_ms
-            ),
-            (0.0, None, None)
-        );
-        let old = read_runtime(&table(&[
-            ("putTps", "12.5 11.0 3.0"),
-            ("getTransferedTps", "7.0 8.0 9.0"),
-        ]));
-        assert_eq!((old.in_per_second, old.out_per_second), (12.5, 7.0));
     }
 }

@@ -8,16 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use client::Client;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use client::Admin;
+use client::fan_out::all;
 
 use crate::snapshot::{Broker, Group, Known, NameServer, Running, Snapshot, Topic};
 
 mod ask;
 
-/// Questions on their way at once, over all servers.
-const AT_ONCE: usize = 16;
 /// Topics and groups asked in a round.
 const TOPICS_PER_ROUND: usize = 300;
 const GROUPS_PER_ROUND: usize = 200;
@@ -29,7 +26,7 @@ const LISTS_EVERY: u64 = 5;
 /// What is remembered from round to round.
 #[derive(Debug)]
 pub(crate) struct Poller {
-    client: Client,
+    admin: Admin,
     rounds: u64,
     /// By broker address.
     retention_ms: BTreeMap<String, i64>,
@@ -55,9 +52,9 @@ impl Master {
 }
 
 impl Poller {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn new(admin: Admin) -> Self {
         Self {
-            client,
+            admin,
             rounds: 0,
             retention_ms: BTreeMap::new(),
             topics: BTreeMap::new(),
@@ -119,11 +116,22 @@ impl Poller {
 
     /// The brokers of all name servers, and how each is.
     async fn brokers(&self) -> Result<(Vec<NameServer>, Vec<Broker>), String> {
-        let client = &self.client;
-        let asked = all(client.name_servers().all().iter().cloned(), |address| {
-            let client = client.clone();
-            async move { (ask::cluster(&client, &address).await, address) }
-        });
+        let admin = &self.admin;
+        let asked = all(
+            admin.client().name_servers().all().iter().cloned(),
+            |address| {
+                let admin = admin.clone();
+                async move {
+                    (
+                        admin
+                            .cluster_info(&address)
+                            .await
+                            .map_err(|error| error.to_string()),
+                        address,
+                    )
+                }
+            },
+        );
         let mut name_servers = Vec::new();
         let mut brokers = BTreeMap::new();
         for (cluster, address) in asked.await {
@@ -149,9 +157,9 @@ impl Poller {
             return Err(Vec::from_iter(reasons).join("; "));
         }
         let asked = all(brokers, |((cluster, name, id), address)| {
-            let client = client.clone();
+            let admin = admin.clone();
             async move {
-                let runtime = ask::runtime(&client, &address).await;
+                let runtime = ask::runtime(&admin, &address).await;
                 Broker {
                     cluster,
                     name,
@@ -175,18 +183,18 @@ impl Poller {
             .iter()
             .filter(|master| due || !self.topics.contains_key(master))
             .cloned();
-        let client = &self.client;
+        let admin = &self.admin;
         let asked = all(
             wanted.filter(|master| alive.contains(&master.address)),
             |master| {
-                let client = client.clone();
+                let admin = admin.clone();
                 async move {
-                    let topics = ask::topics(&client, &master.address).await;
-                    let groups = ask::groups(&client, &master.address).await;
+                    let topics = ask::topics(&admin, &master.address).await;
+                    let groups = ask::groups(&admin, &master.address).await;
                     (
                         topics,
                         groups,
-                        ask::retention_ms(&client, &master.address).await,
+                        ask::retention_ms(&admin, &master.address).await,
                         master,
                     )
                 }
@@ -223,15 +231,15 @@ impl Poller {
             .collect();
         let asked_ms = |name: &str| known.get(name).map_or(0, |topic| topic.asked_ms);
         let (due, kept) = oldest(where_it_is, TOPICS_PER_ROUND, asked_ms);
-        let client = &self.client;
+        let admin = &self.admin;
         let asked = all(due, |(name, masters)| {
-            let (client, alive) = (client.clone(), alive.clone());
+            let (admin, alive) = (admin.clone(), alive.clone());
             async move {
                 let mut parts = Vec::new();
                 for master in &masters {
                     parts.push(match master.dead(&alive) {
                         Some(reason) => Err(reason),
-                        None => ask::topic_queues(&client, &master.address, &name).await,
+                        None => ask::topic_queues(&admin, &master.address, &name).await,
                     });
                 }
                 let (queues, incomplete) = together(parts);
@@ -263,15 +271,15 @@ impl Poller {
             .collect();
         let asked_ms = |name: &str| known.get(name).map_or(0, |group| group.asked_ms);
         let (due, kept) = oldest(where_it_is, GROUPS_PER_ROUND, asked_ms);
-        let client = &self.client;
+        let admin = &self.admin;
         let asked = all(due, |(name, masters)| {
-            let (client, alive) = (client.clone(), alive.clone());
+            let (admin, alive) = (admin.clone(), alive.clone());
             async move {
                 let mut parts = Vec::new();
                 for master in &masters {
                     parts.push(match master.dead(&alive) {
                         Some(reason) => Err(reason),
-                        None => ask::group_queues(&client, &master.address, &name).await,
+                        None => ask::group_queues(&admin, &master.address, &name).await,
                     });
                 }
                 let (queues, incomplete) = together(parts);
@@ -282,7 +290,7 @@ impl Poller {
                     .iter()
                     .filter(|master| alive.contains(&master.address))
                 {
-                    connections = ask::connections(&client, &master.address, &name).await;
+                    connections = ask::connections(&admin, &master.address, &name).await;
                     if connections
                         .as_ref()
                         .is_ok_and(|known| !known.members.is_empty())
@@ -336,11 +344,11 @@ impl Poller {
         }
         due.sort();
         due.truncate(CLIENTS_PER_ROUND);
-        let client = &self.client;
+        let admin = &self.admin;
         let asked = all(due, |(_, group, member, through)| {
-            let client = client.clone();
+            let admin = admin.clone();
             async move {
-                let running = ask::running(&client, &through, &group, &member).await;
+                let running = ask::running(&admin, &through, &group, &member).await;
                 ((group, member), (now_ms(), running))
             }
         });
@@ -404,24 +412,6 @@ fn together<T>(parts: Vec<Known<Vec<T>>>) -> (Known<Vec<T>>, bool) {
         Some(reason) if !answered => (Err(reason), true),
         failure => (Ok(whole), failure.is_some()),
     }
-}
-
-/// Runs a task for each item, a bounded number at once; in the order in which they end.
-async fn all<I, F>(items: impl IntoIterator<Item = I>, task: impl Fn(I) -> F) -> Vec<F::Output>
-where
-    F: Future<Output: Send + 'static> + Send + 'static,
-{
-    let limit = Arc::new(Semaphore::new(AT_ONCE));
-    let mut tasks = JoinSet::new();
-    for item in items {
-        let (limit, task) = (limit.clone(), task(item));
-        tasks.spawn(async move {
-            // Never closed.
-            let _turn = limit.acquire().await;
-            task.await
-        });
-    }
-    tasks.join_all().await
 }
 
 /// Topics that RocketMQ makes for itself; dead letters are of interest.

@@ -187,3 +187,38 @@ fn messages_come_for_the_page_that_asked() {
     update(&mut app, Event::Messages(query(0), Ok(Vec::new())));
     assert!(!app.sheet().rows.is_empty());
 }
+
+#[test]
+fn a_change_is_planned_confirmed_and_logged() {
+    let mut app = samples::app(samples::healthy());
+    // A wrong word does nothing.
+    assert_eq!(press(&mut app, ":g\naj\n\nbillin\n"), None);
+    assert_eq!(app.mode, Mode::Form);
+    let Some(Effect::CarryOut(id, Change::DeleteGroup { group, brokers })) = press(&mut app, "g\n")
+    else {
+        panic!("{:?}", app.form);
+    };
+    assert_eq!((group.as_str(), brokers.len()), ("billing", 2));
+    assert_eq!((&app.mode, &app.form), (&Mode::Browse, &None));
+    let refused = Err("1 of 2 failed: no answer".to_owned());
+    assert_eq!(
+        update(&mut app, Event::CarriedOut(id, refused)),
+        Some(Effect::Refresh)
+    );
+    press(&mut app, ":l\n");
+    let row = app.selected_row().unwrap();
+    assert_eq!(row.cells[1].plain(), "mq group delete billing --yes");
+    assert_eq!(row.cells[2].plain(), "1 of 2 failed: no answer");
+}
+
+#[test]
+fn nothing_is_changed_by_leaving_or_where_it_is_read_only() {
+    let mut app = samples::app(samples::healthy());
+    for keys in [":g\na\x1b", "a\n\x1b", "a\n\n\x1b", "a\n\nbillin\x1b", "?a"] {
+        assert_eq!(press(&mut app, keys), None, "{keys:?}");
+        assert_eq!(app.mode, Mode::Browse, "{keys:?}");
+    }
+    app.read_only = true;
+    assert_eq!(press(&mut app, ":g\na\n"), None);
+    assert!(app.log.is_empty() && app.form.is_none());
+}

@@ -81,6 +81,7 @@ fn every_page_in_every_situation() {
         ("dlq", ":d\n"),
         ("clients", ":c\n"),
         ("store", ":s\n"),
+        ("log", ":l\n"),
         ("help", "?"),
     ];
     for (page, keys) in pages {
@@ -111,6 +112,12 @@ fn details_filter_and_commands() {
         ("sorted", ":t\n2"),
         ("equivalent", ":g\n!"),
         ("frozen", "f"),
+        ("menu of a topic", ":t\nja"),
+        ("menu of a broker", ":b\na"),
+        ("a form", ":t\najjj\n"),
+        ("a refused form", ":t\najjj\norders\n"),
+        ("a plan", ":t\najjj\nnew\n"),
+        ("a plan that destroys", ":g\na\n\nbill"),
     ] {
         let seen = screen(&mut with_traffic(samples::healthy()), (80, 24), keys);
         screens.push_str(&format!("--- {name}\n{}", without_blank_lines(&seen)));
@@ -151,7 +158,7 @@ fn messages_and_one_in_full() {
 
 #[test]
 fn before_the_first_answer() {
-    let mut app = App::new("10.0.0.1:9876".to_owned(), 0);
+    let mut app = App::new("10.0.0.1:9876".to_owned(), false, 0);
     assert!(screen(&mut app, (80, 24), "").contains("Asking the name servers"));
     let failure = "name server 10.0.0.1:9876: no answer within 3s".to_owned();
     update(&mut app, Event::Failed(failure));
