@@ -141,10 +141,10 @@ impl Normalizer<'_> {
                 None => return self.fail("the text ends inside an object or array"),
                 Some(_) => {}
             }
+            let start = out.len();
             if !first {
                 out.push(b',');
             }
-            first = false;
             if end == b'}' {
                 self.key(out)?;
                 self.skip_blanks();
@@ -154,7 +154,14 @@ impl Normalizer<'_> {
                 self.at += 1;
                 out.push(b':');
             }
+            let value = out.len();
             self.value(out)?;
+            // What is null is as good as absent: a list, a number and a text get their default.
+            if end == b'}' && out.get(value..) == Some(b"null") {
+                out.truncate(start);
+            } else {
+                first = false;
+            }
         }
     }
 
@@ -519,8 +526,9 @@ mod tests {
             (r#"{'a':'b"c',"d":[1,2,],}"#, r#"{"a":"b\"c","d":[1,2]}"#),
             (
                 r#"{"a":12L,"b":NaN,"c":"\x41\v"}"#,
-                r#"{"a":12,"b":null,"c":"A\u000b"}"#,
+                r#"{"a":12,"c":"A\u000b"}"#,
             ),
+            (r#"{"a":null,"b":[null],"c":null}"#, r#"{"b":[null]}"#),
             (" [ ] ", "[]"),
             ("{\"标签\":\"\\u6807\"}", "{\"标签\":\"标\"}"),
         ] {

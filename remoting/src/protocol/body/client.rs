@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::queue_map::{MessageQueue, QueueMap};
 
@@ -44,6 +45,7 @@ pub struct ConsumerData {
 pub struct SubscriptionData {
     pub class_filter_mode: bool,
     /// Java hashes of the tags.
+    #[serde(deserialize_with = "hashes")]
     pub code_set: Vec<i32>,
     /// `TAG` or `SQL92`.
     pub expression_type: Option<String>,
@@ -52,6 +54,24 @@ pub struct SubscriptionData {
     pub sub_version: i64,
     pub tags_set: Vec<String>,
     pub topic: String,
+}
+
+/// The Go client sends its hashes as texts (`["65","66"]`), which fastjson reads as numbers.
+fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Hash {
+        Number(i32),
+        Text(String),
+    }
+    let read = |hash| match hash {
+        Hash::Number(hash) => Ok(hash),
+        Hash::Text(text) => text.parse().map_err(D::Error::custom),
+    };
+    Vec::deserialize(deserializer)?
+        .into_iter()
+        .map(read)
+        .collect()
 }
 
 impl Default for SubscriptionData {
@@ -174,4 +194,24 @@ pub struct ConsumeMessageDirectlyResult {
     pub order: bool,
     pub remark: Option<String>,
     pub spent_time_mills: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::fastjson;
+
+    #[test]
+    fn hashes_may_be_texts() {
+        for (json, expected) in [
+            (&br#"{"codeSet":[65,-66]}"#[..], Some(vec![65, -66])),
+            (br#"{"codeSet":["65","-66"]}"#, Some(vec![65, -66])),
+            (br#"{"codeSet":null}"#, Some(vec![])),
+            (br#"{}"#, Some(vec![])),
+            (br#"{"codeSet":["A"]}"#, None),
+        ] {
+            let data = fastjson::from_slice::<SubscriptionData>(json);
+            assert_eq!(data.ok().map(|data| data.code_set), expected);
+        }
+    }
 }
