@@ -63,7 +63,10 @@ impl Page {
     /// As in the crumbs at the top.
     pub(crate) fn title(&self) -> String {
         match self {
-            Self::Messages(_) => "messages".to_owned(),
+            Self::Messages(query) => match &query.queue {
+                Some((broker, id)) => format!("messages of {} {broker}/{id}", query.topic),
+                None => format!("messages of {}", query.topic),
+            },
             Self::Message { place, .. } => place.clone(),
             Self::Broker(name) | Self::Topic(name) | Self::Group(name) => name.clone(),
             top => Self::TOP

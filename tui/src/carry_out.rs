@@ -36,7 +36,7 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Known<String> {
             })
             .await
         }
-        Change::ChangeTopic {
+        Change::UpdateTopic {
             topic,
             queues,
             perm,

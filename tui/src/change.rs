@@ -131,7 +131,7 @@ pub(crate) struct Form {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) lines: Vec<String>,
-    /// The command line that does the same.
+    /// The command line that does the same: of `mq`, else of Apache's tools.
     pub(crate) command: String,
     /// The word to be typed, where something is destroyed.
     pub(crate) word: Option<String>,
@@ -147,7 +147,7 @@ pub(crate) enum Change {
         perm: i32,
         brokers: Vec<String>,
     },
-    ChangeTopic {
+    UpdateTopic {
         topic: String,
         queues: Option<i32>,
         perm: Option<i32>,
@@ -291,6 +291,10 @@ impl Form {
         if brokers.is_empty() {
             return Err("no master is registered".to_owned());
         }
+        let cluster = snapshot
+            .brokers
+            .first()
+            .map_or("", |broker| broker.cluster.as_str());
         let names = Vec::from_iter(masters.iter().map(|master| master.name.as_str())).join(", ");
         let plan = |lines: Vec<String>, command: String, change| {
             Ok(Plan {
@@ -352,7 +356,7 @@ impl Form {
                 plan(
                     lines,
                     command,
-                    Change::ChangeTopic {
+                    Change::UpdateTopic {
                         topic: topic.clone(),
                         queues,
                         perm,
@@ -410,7 +414,7 @@ impl Form {
                 }
                 plan(
                     vec![format!("create group {group} on {names}")],
-                    format!("mq group create {group}"),
+                    format!("mqadmin updateSubGroup -c {cluster} -g {group}"),
                     Change::CreateGroup { group, brokers },
                 )
             }
@@ -427,7 +431,7 @@ impl Form {
                         "{members} members are connected: they will create it again"
                     ));
                 }
-                let command = format!("mq group delete {group} --yes");
+                let command = format!("mqadmin deleteSubGroup -c {cluster} -g {group} -r true");
                 destroys(
                     group,
                     lines,
@@ -447,8 +451,8 @@ impl Form {
                 plan(
                     vec![format!("set {key}={value} on {}", broker.name)],
                     format!(
-                        "mq broker config set {} {key} {}",
-                        broker.name,
+                        "mqadmin updateBrokerConfig -b {} -k {key} -v {}",
+                        broker.address,
                         quoted(&value)
                     ),
                     Change::SetConfig {
@@ -467,7 +471,7 @@ impl Form {
                     ),
                     "producers go to other brokers; consumers read on".to_owned(),
                 ],
-                format!("mq broker drain {}", broker.name),
+                format!("mqadmin wipeWritePerm -b {}", broker.name),
                 Change::WipeWritePerm {
                     broker: broker.name.clone(),
                 },
@@ -477,7 +481,7 @@ impl Form {
                     "give all topics of {} their write permission back in the routes",
                     broker.name
                 )],
-                format!("mq broker drain {} --undo", broker.name),
+                format!("mqadmin addWritePerm -b {}", broker.name),
                 Change::RestoreWritePerm {
                     broker: broker.name.clone(),
                 },
@@ -556,8 +560,8 @@ impl Form {
             }
         };
         let command = format!(
-            "mq group reset {name} --topic {topic_name} --to {}",
-            self.text("to")
+            "mqadmin resetOffsetByTime -g {name} -t {topic_name} -s {} -f true",
+            if to_latest { -1 } else { 0 }
         );
         Ok(Plan {
             lines,
@@ -678,17 +682,17 @@ mod tests {
             (
                 Action::CreateGroup,
                 &[("name", "g1")],
-                Ok("mq group create g1"),
+                Ok("mqadmin updateSubGroup -c DefaultCluster -g g1"),
             ),
             (
                 Action::DeleteGroup("billing".to_owned()),
                 &[],
-                Ok("mq group delete billing --yes"),
+                Ok("mqadmin deleteSubGroup -c DefaultCluster -g billing -r true"),
             ),
             (
                 Action::ResetOffsets("billing".to_owned()),
                 &[],
-                Ok("mq group reset billing --topic orders --to latest"),
+                Ok("mqadmin resetOffsetByTime -g billing -t orders -s -1 -f true"),
             ),
             (
                 Action::ResetOffsets("billing".to_owned()),
@@ -698,7 +702,7 @@ mod tests {
             (
                 Action::SetConfig(broker()),
                 &[("key", "fileReservedTime"), ("value", "24")],
-                Ok("mq broker config set broker-a fileReservedTime 24"),
+                Ok("mqadmin updateBrokerConfig -b 127.0.0.1:10911 -k fileReservedTime -v 24"),
             ),
             (
                 Action::SetConfig(broker()),
@@ -708,7 +712,7 @@ mod tests {
             (
                 Action::WipeWritePerm(broker()),
                 &[],
-                Ok("mq broker drain broker-a"),
+                Ok("mqadmin wipeWritePerm -b broker-a"),
             ),
         ] {
             let plan = planned(action.clone(), fields, &samples::healthy());

@@ -54,6 +54,7 @@ pub(crate) struct Finding {
     pub(crate) what: &'static str,
     pub(crate) subject: String,
     pub(crate) evidence: String,
+    /// What to do next: a command, where one does it.
     pub(crate) fix: String,
     pub(crate) open: Page,
 }
@@ -71,7 +72,7 @@ pub(crate) fn findings(app: &App) -> Vec<Finding> {
                 what: "broker down",
                 subject: format!("{} ({})", broker.name, broker.address),
                 evidence: reason.clone(),
-                fix: "mq doctor".to_owned(),
+                fix: "mq cluster list".to_owned(),
                 open: Page::Broker(broker.address.clone()),
             }),
             Ok(runtime) => found.extend(of_broker(broker, runtime)),
@@ -104,7 +105,7 @@ pub(crate) fn findings(app: &App) -> Vec<Finding> {
             what: "incomplete",
             subject: "cluster".to_owned(),
             evidence: missing.clone(),
-            fix: "mq doctor".to_owned(),
+            fix: "mq cluster list".to_owned(),
             open: Page::Brokers,
         });
     }
@@ -140,7 +141,7 @@ fn of_broker(broker: &Broker, runtime: &Runtime) -> Vec<Finding> {
                     "old messages are deleted early from 85% on"
                 }
             ),
-            &format!("mq broker config set {} fileReservedTime 24", broker.name),
+            "free space on the disk, or keep messages for less: fileReservedTime (a)",
         ));
     }
     if let Some(behind) = runtime
@@ -151,7 +152,7 @@ fn of_broker(broker: &Broker, runtime: &Runtime) -> Vec<Finding> {
             Level::Warning,
             "dispatch behind",
             format!("{} stored, not visible to consumers yet", bytes(behind)),
-            &format!("mq broker status {}", broker.name),
+            "mq cluster list",
         ));
     }
     if let Some(held) = runtime
@@ -162,7 +163,7 @@ fn of_broker(broker: &Broker, runtime: &Runtime) -> Vec<Finding> {
             Level::Critical,
             "page cache busy",
             format!("one write takes {held} ms by now; messages are refused"),
-            &format!("mq broker status {}", broker.name),
+            "mq cluster list",
         ));
     }
     if let Some(reason) = &runtime.read_only_reason {
@@ -170,7 +171,7 @@ fn of_broker(broker: &Broker, runtime: &Runtime) -> Vec<Finding> {
             Level::Critical,
             "read-only",
             format!("messages are refused: {reason}"),
-            &format!("mq broker status {}", broker.name),
+            "mq cluster list",
         ));
     }
     if let Some(failed) = runtime.failed_puts.filter(|failed| *failed > 0) {
@@ -178,7 +179,7 @@ fn of_broker(broker: &Broker, runtime: &Runtime) -> Vec<Finding> {
             Level::Warning,
             "failed writes",
             format!("{failed} messages could not be stored since the broker started"),
-            &format!("mq broker status {}", broker.name),
+            "mq cluster list",
         ));
     }
     found
@@ -194,7 +195,7 @@ fn of_versions(brokers: &[Broker]) -> Option<Finding> {
         what: "version skew",
         subject: "cluster".to_owned(),
         evidence: format!("brokers run {}", Vec::from_iter(versions).join(", ")),
-        fix: "mq broker list".to_owned(),
+        fix: "mq cluster list".to_owned(),
         open: Page::Brokers,
     })
 }
@@ -279,19 +280,19 @@ fn of_group(app: &App, snapshot: &Snapshot, group: &Group) -> Vec<Finding> {
                 Level::Critical,
                 "no member",
                 "nobody is connected".to_owned(),
-                format!("mq group members {name}"),
+                format!("mq group lag {name}"),
             ),
             Verdict::Stuck { .. } => (
                 Level::Critical,
                 "stuck",
                 format!("{verdict}, members {members}"),
-                format!("mq group members {name}"),
+                format!("mq group lag {name}"),
             ),
             Verdict::Unread => (
                 Level::Warning,
                 "unread",
                 "nothing was ever consumed".to_owned(),
-                format!("mq group show {name}"),
+                format!("mq group lag {name}"),
             ),
             Verdict::Growing { .. } => (
                 Level::Warning,
@@ -331,7 +332,7 @@ fn of_group(app: &App, snapshot: &Snapshot, group: &Group) -> Vec<Finding> {
             Level::Critical,
             "subscriptions",
             evidence,
-            format!("mq group members {name}"),
+            format!("mq group lag {name}"),
         )
     }));
     found
@@ -442,7 +443,7 @@ fn of_dead_letters(app: &App, topic: &Topic) -> Option<Finding> {
         },
         subject: group.to_owned(),
         evidence: format!("{} messages{age}", short(messages)),
-        fix: format!("mq dlq list {group}"),
+        fix: format!("mq consume '{}' --from first", topic.name),
         open: Page::Topic(topic.name.clone()),
     })
 }

@@ -215,9 +215,9 @@ pub async fn once(
         Source::Cluster { client, record } => {
             let mut recorder = record.map(|path| Recorder::create(&path)).transpose()?;
             let mut poller = Poller::new(Admin::new(client));
-            let mut rounds = vec![poller.round().await.map_err(TuiError::NoAnswer)?];
+            let mut rounds = vec![poller.round(false).await.map_err(TuiError::NoAnswer)?];
             tokio::time::sleep(ONCE_PAUSE).await;
-            rounds.push(poller.round().await.map_err(TuiError::NoAnswer)?);
+            rounds.push(poller.round(false).await.map_err(TuiError::NoAnswer)?);
             if let Some(recorder) = &mut recorder {
                 rounds
                     .iter()
@@ -282,10 +282,11 @@ fn as_json(app: &App) -> Json {
     })
 }
 
-/// Asks again and again: every [`ROUND`], or at once when the user wants.
+/// Asks again and again: every [`ROUND`], or at once, and for everything, when the user wants.
 async fn poll(mut poller: Poller, answers: mpsc::Sender<Answer>, refresh: Arc<Notify>) {
-    while answers.send(poller.round().await).await.is_ok() {
-        pause(ROUND, &refresh).await;
+    let mut wanted = false;
+    while answers.send(poller.round(wanted).await).await.is_ok() {
+        wanted = pause(ROUND, &refresh).await;
     }
 }
 
@@ -308,10 +309,11 @@ async fn replay(rounds: Vec<Snapshot>, answers: mpsc::Sender<Answer>, refresh: A
     answers.closed().await;
 }
 
-async fn pause(time: Duration, refresh: &Notify) {
+/// Returns whether the user cut it short.
+async fn pause(time: Duration, refresh: &Notify) -> bool {
     tokio::select! {
-        () = tokio::time::sleep(time) => {}
-        () = refresh.notified() => {}
+        () = tokio::time::sleep(time) => false,
+        () = refresh.notified() => true,
     }
 }
 

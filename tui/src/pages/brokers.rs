@@ -19,7 +19,7 @@ const COLUMNS: [Column; 11] = [
 ];
 
 pub(super) fn list(app: &App) -> Sheet {
-    let mut sheet = Sheet::new(&COLUMNS).command("mq broker list");
+    let mut sheet = Sheet::new(&COLUMNS).command("mq cluster list");
     let brokers = app.latest.iter().flat_map(|latest| &latest.brokers);
     sheet.rows = brokers.map(|broker| row(app, broker)).collect();
     sheet
@@ -62,7 +62,7 @@ fn row(app: &App, broker: &Broker) -> Row {
     let mut row = Row::new(broker.address.clone(), cells)
         .link([page.clone()])
         .open(page)
-        .command(format!("mq broker status {}", broker.name));
+        .command("mq cluster list");
     row.details = details;
     row
 }
@@ -89,7 +89,7 @@ pub(super) fn one(app: &App, address: &str) -> Sheet {
         sheet.empty = format!("no broker at {address} is registered any more");
         return sheet;
     };
-    sheet.command = Some(format!("mq broker status {}", broker.name));
+    sheet.command = Some("mq cluster list".to_owned());
     sheet.fact_line([
         ("cluster", Cell::text(broker.cluster.clone())),
         ("address", Cell::text(broker.address.clone())),

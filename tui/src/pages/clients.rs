@@ -15,7 +15,7 @@ const COLUMNS: [Column; 7] = [
 ];
 
 pub(super) fn list(app: &App) -> Sheet {
-    let mut sheet = Sheet::new(&COLUMNS).command("mq client list");
+    let mut sheet = Sheet::new(&COLUMNS);
     sheet.empty = "no consumer is connected".to_owned();
     for group in app.latest.iter().flat_map(|latest| &latest.groups) {
         let members = group.members.iter().flatten();
@@ -55,5 +55,5 @@ fn row(group: &Group, member: &Member) -> Row {
     Row::new(format!("{} {}", group.name, member.id), cells)
         .link([page.clone()])
         .open(page)
-        .command(format!("mq client show {}", member.id))
+        .command(format!("mq group lag {} --queues", group.name))
 }

@@ -35,7 +35,7 @@ fn found<'a>(app: &'a App, query: &Query, sheet: &mut Sheet) -> Option<&'a Messa
 }
 
 pub(super) fn list(app: &App, query: &Query) -> Sheet {
-    let mut sheet = Sheet::new(&COLUMNS).command(format!("mq message tail {}", query.topic));
+    let mut sheet = Sheet::new(&COLUMNS).command(format!("mq consume {}", query.topic));
     let Some(messages) = found(app, query, &mut sheet) else {
         return sheet;
     };
@@ -61,7 +61,11 @@ pub(super) fn list(app: &App, query: &Query) -> Sheet {
                     query: query.clone(),
                     place,
                 })
-                .command(format!("mq message get {}", message.message_id())),
+                .command(format!(
+                    "mq message get {} --topic {}",
+                    message.message_id(),
+                    query.topic
+                )),
         );
     }
     sheet
@@ -94,7 +98,11 @@ pub(super) fn one(app: &App, query: &Query, wanted: &str) -> Sheet {
         sheet.empty = "newer messages have taken its place in the list".to_owned();
         return sheet;
     };
-    sheet.command = Some(format!("mq message get {}", message.message_id()));
+    sheet.command = Some(format!(
+        "mq message get {} --topic {}",
+        message.message_id(),
+        query.topic
+    ));
     let mut fields: Vec<(String, String)> = vec![
         ("id".to_owned(), message.message_id().to_owned()),
         ("offset id".to_owned(), message.offset_message_id.clone()),

@@ -18,7 +18,7 @@ const COLUMNS: [Column; 4] = [
 const WORST_GROUPS: usize = 10;
 
 pub(super) fn pulse(app: &App) -> Sheet {
-    let mut sheet = Sheet::new(&COLUMNS).command("mq cluster health");
+    let mut sheet = Sheet::new(&COLUMNS).command("mq cluster list");
     let Some(snapshot) = &app.latest else {
         return sheet;
     };
@@ -74,12 +74,13 @@ pub(super) fn pulse(app: &App) -> Sheet {
             Cell::text(finding.subject),
             Cell::text(finding.evidence.clone()),
         ];
-        Row::new(key, cells)
+        let mut row = Row::new(key, cells)
             .detail("evidence", finding.evidence)
             .detail("fix", finding.fix.clone())
             .link([finding.open.clone()])
-            .open(finding.open)
-            .command(finding.fix)
+            .open(finding.open);
+        row.command = Some(finding.fix).filter(|fix| fix.starts_with("mq "));
+        row
     });
     sheet.rows = findings.collect();
     sheet.rows.extend(

@@ -17,7 +17,7 @@ const COLUMNS: [Column; 9] = [
 ];
 
 pub(super) fn store(app: &App) -> Sheet {
-    let mut sheet = Sheet::new(&COLUMNS).command("mq broker status");
+    let mut sheet = Sheet::new(&COLUMNS).command("mq cluster list");
     let found = findings(app);
     for broker in app.latest.iter().flat_map(|latest| &latest.brokers) {
         let page = Page::Broker(broker.address.clone());
@@ -59,7 +59,7 @@ pub(super) fn store(app: &App) -> Sheet {
             Row::new(broker.address.clone(), cells)
                 .link([page.clone()])
                 .open(page)
-                .command(format!("mq broker status {}", broker.name)),
+                .command("mq cluster list"),
         );
     }
     sheet

@@ -221,7 +221,7 @@ const DEAD: [Column; 5] = [
 
 /// Messages that groups gave up.
 pub(super) fn dead_letters(app: &App) -> Sheet {
-    let mut sheet = Sheet::new(&DEAD).command("mq dlq list");
+    let mut sheet = Sheet::new(&DEAD).command("mq topic list --all");
     sheet.empty = "no group has a dead-letter topic".to_owned();
     for topic in app.latest.iter().flat_map(|latest| &latest.topics) {
         let Some(group) = topic.name.strip_prefix(DLQ_PREFIX) else {
@@ -258,7 +258,7 @@ pub(super) fn dead_letters(app: &App) -> Sheet {
                     }),
                 ])
                 .open(page)
-                .command(format!("mq dlq list {group}")),
+                .command(format!("mq consume '{}' --from first", topic.name)),
         );
     }
     sheet

@@ -20,7 +20,7 @@ const TOPICS_PER_ROUND: usize = 300;
 const GROUPS_PER_ROUND: usize = 200;
 /// Consumers asked about themselves in a round: the broker passes each question on to its client.
 const CLIENTS_PER_ROUND: usize = 32;
-/// Lists of names and settings are asked for in every so-manieth round.
+/// Lists of names and settings are asked for every so many rounds.
 const LISTS_EVERY: u64 = 5;
 
 /// What is remembered from round to round.
@@ -64,11 +64,11 @@ impl Poller {
         }
     }
 
-    /// Asks everybody once.
+    /// Asks everybody once; `all_lists`: also for the lists of names that are not due yet.
     ///
     /// # Errors
     /// When no name server answered: then nothing is known.
-    pub(crate) async fn round(&mut self) -> Result<Arc<Snapshot>, String> {
+    pub(crate) async fn round(&mut self, all_lists: bool) -> Result<Arc<Snapshot>, String> {
         let (name_servers, mut brokers) = self.brokers().await?;
         let masters: Vec<Master> = brokers
             .iter()
@@ -83,7 +83,8 @@ impl Poller {
             .filter(|broker| broker.runtime.is_ok())
             .map(|broker| broker.address.clone())
             .collect();
-        self.lists(&masters, &alive).await;
+        let due = all_lists || self.rounds.is_multiple_of(LISTS_EVERY);
+        self.lists(&masters, &alive, due).await;
         for broker in &mut brokers {
             if let Ok(runtime) = &mut broker.runtime {
                 runtime.retention_ms = self.retention_ms.get(&broker.address).copied();
@@ -175,10 +176,9 @@ impl Poller {
     }
 
     /// The names of topics and groups, and how long messages are kept, by master; a dead one keeps its old lists.
-    async fn lists(&mut self, masters: &[Master], alive: &BTreeSet<String>) {
+    async fn lists(&mut self, masters: &[Master], alive: &BTreeSet<String>, due: bool) {
         self.topics.retain(|master, _| masters.contains(master));
         self.groups.retain(|master, _| masters.contains(master));
-        let due = self.rounds.is_multiple_of(LISTS_EVERY);
         let wanted = masters
             .iter()
             .filter(|master| due || !self.topics.contains_key(master))
