@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use remoting::protocol::properties::{self, PropertiesError, Property};
+use remoting::transport::tls::TlsSettings;
 use thiserror::Error;
 
 use crate::safe_file;
@@ -38,6 +39,8 @@ pub struct NamesrvConfig {
     pub config_black_list: Vec<String>,
     /// `serverChannelMaxIdleTimeSeconds`: a connection that is silent for so long is closed.
     pub server_channel_max_idle_time: Duration,
+    /// The `tls.server` keys: how connections are encrypted.
+    pub tls: TlsSettings,
 }
 
 /// A setting with which the name server does not start.
@@ -181,6 +184,42 @@ static KEYS: &[Key] = &[
         },
         show: |config| config.server_channel_max_idle_time.as_secs().to_string(),
     },
+    Key {
+        name: "tls.server.mode",
+        live: false,
+        assign: |config, text| {
+            config.tls.mode = text.parse().map_err(str::to_owned)?;
+            Ok(())
+        },
+        show: |config| config.tls.mode.to_string(),
+    },
+    Key {
+        name: "tls.server.certPath",
+        live: false,
+        assign: |config, text| assign_path(&mut config.tls.certificate, text),
+        show: |config| show_path(config.tls.certificate.as_deref()),
+    },
+    Key {
+        name: "tls.server.keyPath",
+        live: false,
+        assign: |config, text| assign_path(&mut config.tls.key, text),
+        show: |config| show_path(config.tls.key.as_deref()),
+    },
+    Key {
+        name: "tls.server.need.client.auth",
+        live: false,
+        assign: |config, text| {
+            config.tls.client_auth = text.parse().map_err(str::to_owned)?;
+            Ok(())
+        },
+        show: |config| config.tls.client_auth.to_string(),
+    },
+    Key {
+        name: "tls.server.trustCertPath",
+        live: false,
+        assign: |config, text| assign_path(&mut config.tls.trusted, text),
+        show: |config| show_path(config.tls.trusted.as_deref()),
+    },
 ];
 
 /// Apache's keys that do nothing here: key, the value that asks for what is done anyway, and why.
@@ -205,7 +244,12 @@ const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
     ("serverSocketBacklog", "1024", SOCKETS),
     ("serverPooledByteBufAllocatorEnable", "true", SOCKETS),
     ("useEpollNativeSelector", "false", SOCKETS),
-    ("useTLS", "false", "connections are never encrypted"),
+    ("useTLS", "false", NO_CALLS),
+    ("tls.enable", "false", NO_CALLS),
+    ("tls.test.mode.enable", "true", TLS),
+    ("tls.config.file", "", TLS),
+    ("tls.server.keyPassword", "", TLS),
+    ("tls.server.authClient", "false", TLS),
     (
         "scanNotActiveBrokerInterval",
         "5000",
@@ -240,6 +284,7 @@ const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
 const NO_INSTALLATION: &str = "nothing is read from an installation folder";
 const NO_CLUSTER_TEST: &str = "name servers of other environments are not asked";
 const THREADS: &str = "threads and queues are sized by the program";
+const TLS: &str = "TLS is set by the tls.server keys here, with a key that is not encrypted";
 const NO_CALLS: &str = "a name server calls nobody";
 const SOCKETS: &str = "sockets are as the operating system and the program set them";
 const LISTS: &str = "lists of topics are given to everybody";
@@ -260,6 +305,7 @@ impl Default for NamesrvConfig {
                 .map(str::to_owned)
                 .to_vec(),
             server_channel_max_idle_time: Duration::from_secs(120),
+            tls: TlsSettings::default(),
         }
     }
 }
@@ -418,6 +464,20 @@ fn boolean(text: &str) -> Result<bool, String> {
     } else {
         Err("must be true or false".to_owned())
     }
+}
+
+/// Empty is "not set".
+fn assign_path(path: &mut Option<PathBuf>, text: &str) -> Result<(), String> {
+    *path = if text.is_empty() {
+        None
+    } else {
+        Some(file_path(text)?)
+    };
+    Ok(())
+}
+
+fn show_path(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| path.display().to_string())
 }
 
 fn file_path(text: &str) -> Result<PathBuf, String> {

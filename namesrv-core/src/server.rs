@@ -8,6 +8,7 @@ use std::time::Duration;
 use remoting::transport::connection::Limits;
 use remoting::transport::listener::{self, Listening};
 use remoting::transport::router::{Pool, Router};
+use remoting::transport::tls::{TlsError, TlsServer};
 use remoting::transport::workers::Workers;
 use thiserror::Error;
 use tokio::task::JoinHandle;
@@ -42,6 +43,8 @@ pub enum StartError {
     },
     #[error("load the KV configuration: {0}")]
     KvConfig(#[from] KvConfigError),
+    #[error("prepare TLS: {0}")]
+    Tls(#[from] TlsError),
     #[error("start a thread: {0}")]
     Thread(#[source] io::Error),
 }
@@ -58,6 +61,7 @@ impl Namesrv {
     pub async fn start(config: NamesrvConfig) -> Result<Self, StartError> {
         let address = SocketAddr::new(config.bind_address, config.listen_port);
         let idle = config.server_channel_max_idle_time;
+        let tls = config.tls.clone();
         let kv_config_path = config.kv_config_path.clone();
         // Before anything else, so that a second one beside a running one touches nothing.
         let listener = listener::bind(address).map_err(|e| not_listening(address, e))?;
@@ -69,11 +73,12 @@ impl Namesrv {
             pool("namesrv-read", READ_THREADS)?,
             pool("namesrv-admin", ADMIN_THREADS)?,
         );
+        let tls = TlsServer::new(&tls)?;
         let limits = Limits {
             idle,
             ..Limits::default()
         };
-        let listening = Listening::start(listener, Arc::new(router), limits)
+        let listening = Listening::start_with_tls(listener, Arc::new(router), limits, tls)
             .map_err(|e| not_listening(address, e))?;
         info!(address = %listening.address, "name server started");
         Ok(Self {

@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tracing::{debug, warn};
 
+use super::tls::{Accepted, Refused, Stream, TlsServer, TlsStream};
 use crate::protocol::codes::ResponseCode;
 use crate::protocol::command::{
     CommandView, FLAG_ONEWAY, RemotingCommand, ReplyTo, SerializeType, encode_response,
@@ -256,32 +257,79 @@ impl Connection {
         }
     }
 
-    /// The connection's task: ends when the peer closes, breaks the protocol, or
-    /// [`close`](Self::close) is called.
+    /// The task of a connection that was accepted: plain or TLS, as its first byte says.
+    pub(super) async fn run_accepted<S: Service>(
+        self: Arc<Self>,
+        stream: TcpStream,
+        service: Arc<S>,
+        limits: Limits,
+        tls: TlsServer,
+    ) {
+        let outcome = match self.first_byte(&stream).await {
+            Ok(None) => Ok(()),
+            Ok(Some(first)) => match tls.accept(first) {
+                Ok(Accepted::Plain) => self.serve(stream, &*service, &limits).await,
+                Ok(Accepted::Tls(session)) => {
+                    self.serve(TlsStream::new(stream, session), &*service, &limits)
+                        .await
+                }
+                Err(refused) => Err(refused.into()),
+            },
+            Err(error) => Err(error.into()),
+        };
+        self.end(outcome, &*service);
+    }
+
+    /// The task of a connection that was made from here: ends when the peer closes, breaks the
+    /// protocol, or [`close`](Self::close) is called.
     pub(super) async fn run<S: Service>(
         self: Arc<Self>,
         stream: TcpStream,
         service: Arc<S>,
         limits: Limits,
     ) {
+        let outcome = self.serve(stream, &*service, &limits).await;
+        self.end(outcome, &*service);
+    }
+
+    /// Waits for the peer to begin, without taking the byte. `None`: it closed, or was closed.
+    async fn first_byte(&self, stream: &TcpStream) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        loop {
+            tokio::select! {
+                peeked = stream.peek(&mut first) => return Ok((peeked? > 0).then_some(first[0])),
+                () = self.wake.notified() => if self.is_closed() { return Ok(None) },
+            }
+        }
+    }
+
+    async fn serve<S: Service>(
+        self: &Arc<Self>,
+        stream: impl Stream,
+        service: &S,
+        limits: &Limits,
+    ) -> Result<(), Ended> {
         let mut task = Task {
-            connection: &self,
+            connection: self,
             stream,
             partial: Vec::new(),
             writing: Vec::new(),
             written: 0,
         };
-        match task.serve(&*service, &limits).await {
+        task.serve(service, limits).await
+    }
+
+    fn end<S: Service>(self: Arc<Self>, outcome: Result<(), Ended>, service: &S) {
+        match outcome {
             Ok(()) => debug!(remote = %self.remote, "connection closed"),
             Err(Ended::Io(error)) => debug!(remote = %self.remote, %error, "connection lost"),
             Err(Ended::Frame(error)) => {
                 warn!(remote = %self.remote, %error, "connection closed: not the protocol")
             }
-            Err(Ended::Tls) => {
-                warn!(remote = %self.remote, "connection closed: the peer speaks TLS, which is not enabled")
+            Err(Ended::Refused(reason)) => {
+                warn!(remote = %self.remote, "connection closed: {reason}")
             }
         }
-        drop(task);
         self.closing.store(true, Ordering::Relaxed);
         lock(&self.calls).clear();
         *lock(&self.output) = Vec::new();
@@ -298,7 +346,13 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 enum Ended {
     Io(io::Error),
     Frame(FrameError),
-    Tls,
+    Refused(Refused),
+}
+
+impl From<Refused> for Ended {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
 }
 
 impl From<io::Error> for Ended {
@@ -314,9 +368,9 @@ impl From<FrameError> for Ended {
 }
 
 /// What only the connection's task sees.
-struct Task<'c> {
+struct Task<'c, T> {
     connection: &'c Arc<Connection>,
-    stream: TcpStream,
+    stream: T,
     /// The start of a frame whose rest has not arrived.
     partial: Vec<u8>,
     /// Output taken over from the connection; `written` bytes of it are out.
@@ -324,9 +378,8 @@ struct Task<'c> {
     written: usize,
 }
 
-impl Task<'_> {
+impl<T: Stream> Task<'_, T> {
     async fn serve<S: Service>(&mut self, service: &S, limits: &Limits) -> Result<(), Ended> {
-        let mut first = true;
         loop {
             let blocked = !self.write_output()?;
             if self.connection.is_closed() {
@@ -347,9 +400,7 @@ impl Task<'_> {
                 continue;
             }
             let more = if self.partial.is_empty() {
-                READ_BUFFER.with_borrow_mut(|buffer| {
-                    self.read_batch(buffer, &mut first, service, limits)
-                })?
+                READ_BUFFER.with_borrow_mut(|buffer| self.read_batch(buffer, service, limits))?
             } else {
                 self.read_partial(service, limits)?
             };
@@ -363,7 +414,6 @@ impl Task<'_> {
     fn read_batch<S: Service>(
         &mut self,
         buffer: &mut [u8],
-        first: &mut bool,
         service: &S,
         limits: &Limits,
     ) -> Result<bool, Ended> {
@@ -374,10 +424,6 @@ impl Task<'_> {
             Err(e) => return Err(e.into()),
         };
         let input = buffer.get(..read).unwrap_or_default();
-        // A TLS handshake starts with 0x16; a frame below 16 MiB starts with 0.
-        if std::mem::take(first) && input.first() == Some(&0x16) {
-            return Err(Ended::Tls);
-        }
         let consumed = self.handle_frames(input, service, limits)?;
         self.partial
             .extend_from_slice(input.get(consumed..).unwrap_or_default());
@@ -467,11 +513,14 @@ impl Task<'_> {
                 }
                 std::mem::swap(&mut self.writing, &mut *lock(&self.connection.output));
                 if self.writing.is_empty() {
-                    self.connection
-                        .clock
-                        .blocked_since
-                        .store(0, Ordering::Relaxed);
-                    return Ok(true);
+                    let flushed = self.stream.try_flush()?;
+                    if flushed {
+                        self.connection
+                            .clock
+                            .blocked_since
+                            .store(0, Ordering::Relaxed);
+                    }
+                    return Ok(flushed);
                 }
             }
             match self

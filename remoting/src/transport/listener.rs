@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::connection::{Connection, Limits, Service};
+use super::tls::TlsServer;
 
 /// Connections in total and from one address. Further ones are closed at once.
 const MAX_CONNECTIONS: usize = 65_536;
@@ -50,11 +51,21 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Serves `listener` until [`shutdown`](Self::shutdown).
+    /// Serves plain connections of `listener` until [`shutdown`](Self::shutdown).
     pub fn start<S: Service>(
         listener: TcpListener,
         service: Arc<S>,
         limits: Limits,
+    ) -> io::Result<Self> {
+        Self::start_with_tls(listener, service, limits, TlsServer::default())
+    }
+
+    /// Serves connections of `listener`, plain or TLS, until [`shutdown`](Self::shutdown).
+    pub fn start_with_tls<S: Service>(
+        listener: TcpListener,
+        service: Arc<S>,
+        limits: Limits,
+        tls: TlsServer,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
@@ -63,6 +74,7 @@ impl Listening {
             listener,
             service,
             limits,
+            tls,
             connections: connections.clone(),
         };
         let task = tokio::spawn(acceptor.run(stopped));
@@ -109,6 +121,7 @@ struct Acceptor<S> {
     listener: TcpListener,
     service: Arc<S>,
     limits: Limits,
+    tls: TlsServer,
     connections: Registry,
 }
 
@@ -118,6 +131,7 @@ impl<S: Service> Acceptor<S> {
             listener,
             service,
             limits,
+            tls,
             connections,
         } = self;
         let mut tasks = JoinSet::new();
@@ -128,9 +142,10 @@ impl<S: Service> Acceptor<S> {
                     Ok((stream, peer)) => {
                         if let Some(connection) = admit(&connections, &stream, peer) {
                             let (service, limits, connections) = (service.clone(), limits.clone(), connections.clone());
+                            let tls = tls.clone();
                             tasks.spawn(async move {
                                 let id = connection.id;
-                                connection.run(stream, service, limits).await;
+                                connection.run_accepted(stream, service, limits, tls).await;
                                 lock(&connections).remove(&id);
                             });
                         }

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod listener;
 pub mod router;
 pub mod rpc;
+pub mod tls;
 pub mod workers;
 
 #[cfg(test)]

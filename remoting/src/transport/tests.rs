@@ -10,6 +10,7 @@ use super::connection::{Answer, CallError, Connection, Limits};
 use super::listener::{Listening, bind};
 use super::router::{Lane, Pool, Refusal, Reply, Request, Router, Routes, Server};
 use super::rpc::{NoService, RpcClient};
+use super::tls::{ClientAuth, TlsError, TlsMode, TlsServer, TlsSettings};
 use super::workers::Workers;
 use crate::protocol::codes::{RequestCode, ResponseCode};
 use crate::protocol::command::RemotingCommand;
@@ -45,6 +46,10 @@ fn blocking_echo(server: &Echo, request: &Request<'_>) -> Result<Reply, Refusal>
 }
 
 async fn start(limits: Limits) -> (Listening, mpsc::Receiver<u64>) {
+    start_with_tls(limits, TlsServer::default()).await
+}
+
+async fn start_with_tls(limits: Limits, tls: TlsServer) -> (Listening, mpsc::Receiver<u64>) {
     let (closed, ended) = mpsc::channel();
     let routes = Routes::default()
         .on(ECHO, Lane::Direct, echo)
@@ -65,7 +70,7 @@ async fn start(limits: Limits) -> (Listening, mpsc::Receiver<u64>) {
     );
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     (
-        Listening::start(listener, Arc::new(router), limits).unwrap(),
+        Listening::start_with_tls(listener, Arc::new(router), limits, tls).unwrap(),
         ended,
     )
 }
@@ -235,4 +240,181 @@ async fn idle_and_half_sent_connections_are_closed() {
     .await
     .unwrap();
     server.shutdown(TIMEOUT).await;
+}
+
+fn tls(mode: TlsMode) -> TlsServer {
+    let settings = TlsSettings {
+        mode,
+        ..TlsSettings::default()
+    };
+    TlsServer::new(&settings).unwrap()
+}
+
+/// Echoes `body` over any blocking stream.
+fn echo_over(stream: &mut (impl Read + Write), body: &str) -> std::io::Result<()> {
+    let mut frame = Vec::new();
+    request(ECHO, body).encode_into(&mut frame);
+    stream.write_all(&frame)?;
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix)?;
+    let mut answer = vec![0; u32::from_be_bytes(prefix) as usize];
+    stream.read_exact(&mut answer)?;
+    assert!(answer.ends_with(body.as_bytes()));
+    Ok(())
+}
+
+/// As Apache's clients in their test mode: takes any certificate.
+#[derive(Debug)]
+struct TrustsAll(Arc<rustls::crypto::CryptoProvider>);
+
+impl rustls::client::danger::ServerCertVerifier for TrustsAll {
+    fn verify_server_cert(
+        &self,
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &[rustls::pki_types::CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &rustls::pki_types::CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        let known = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &rustls::pki_types::CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        let known = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn connect_tls(
+    address: SocketAddr,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> rustls::StreamOwned<rustls::ClientConnection, std::net::TcpStream> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(TrustsAll(provider)))
+        .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = std::net::TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+    rustls::StreamOwned::new(session, socket)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_port_takes_plain_and_tls_connections() {
+    let (server, ended) = start_with_tls(Limits::default(), tls(TlsMode::Permissive)).await;
+    let address = server.address;
+    tokio::task::spawn_blocking(move || {
+        let mut plain = std::net::TcpStream::connect(address).unwrap();
+        let mut new = connect_tls(address, &rustls::version::TLS13);
+        let mut old = connect_tls(address, &rustls::version::TLS12);
+        // Larger than any buffer on the way, in both directions.
+        for body in ["hello".to_owned(), "x".repeat(3_000_000), String::new()] {
+            echo_over(&mut plain, &body).unwrap();
+            echo_over(&mut new, &body).unwrap();
+            echo_over(&mut old, &body).unwrap();
+        }
+        new.conn.send_close_notify();
+        new.flush().unwrap();
+        ended.recv_timeout(TIMEOUT).unwrap();
+        drop(old);
+        ended.recv_timeout(TIMEOUT).unwrap();
+        echo_over(&mut plain, "still here").unwrap();
+    })
+    .await
+    .unwrap();
+    server.shutdown(TIMEOUT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mode_decides_who_is_turned_away() {
+    for (mode, takes_plain, takes_tls) in [
+        (TlsMode::Disabled, true, false),
+        (TlsMode::Permissive, true, true),
+        (TlsMode::Enforcing, false, true),
+    ] {
+        let (server, _ended) = start_with_tls(Limits::default(), tls(mode)).await;
+        let address = server.address;
+        tokio::task::spawn_blocking(move || {
+            let mut plain = std::net::TcpStream::connect(address).unwrap();
+            assert_eq!(echo_over(&mut plain, "x").is_ok(), takes_plain, "{mode}");
+            let mut encrypted = connect_tls(address, &rustls::version::TLS13);
+            assert_eq!(echo_over(&mut encrypted, "x").is_ok(), takes_tls, "{mode}");
+        })
+        .await
+        .unwrap();
+        server.shutdown(TIMEOUT).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_handshake_ends_the_connection() {
+    let (server, ended) = start_with_tls(Limits::default(), tls(TlsMode::Permissive)).await;
+    let address = server.address;
+    tokio::task::spawn_blocking(move || {
+        for input in [
+            &[0x16, 0x03, 0x01, 0x00, 0x04, 1, 2, 3, 4][..],
+            &[0x16, 0xff, 0xff, 0xff, 0xff, 0xff],
+        ] {
+            let mut socket = std::net::TcpStream::connect(address).unwrap();
+            socket.write_all(input).unwrap();
+            ended.recv_timeout(TIMEOUT).unwrap();
+        }
+        // Gone in the middle of it.
+        let mut half = std::net::TcpStream::connect(address).unwrap();
+        half.write_all(&[0x16, 0x03, 0x01, 0x02]).unwrap();
+        drop(half);
+        ended.recv_timeout(TIMEOUT).unwrap();
+    })
+    .await
+    .unwrap();
+    server.shutdown(TIMEOUT).await;
+}
+
+#[test]
+fn settings_that_do_not_fit_are_refused() {
+    let missing = Some("no/such/file.pem".into());
+    let new = |settings| TlsServer::new(&settings).unwrap_err();
+    let half = TlsSettings {
+        key: missing.clone(),
+        ..TlsSettings::default()
+    };
+    assert!(matches!(new(half.clone()), TlsError::Half));
+    let unreadable = TlsSettings {
+        certificate: missing,
+        ..half
+    };
+    assert!(matches!(new(unreadable), TlsError::Read { .. }));
+    let unchecked = TlsSettings {
+        client_auth: ClientAuth::Require,
+        ..TlsSettings::default()
+    };
+    assert!(matches!(new(unchecked), TlsError::NothingTrusted));
+    assert_eq!("enforcing".parse(), Ok(TlsMode::Enforcing));
+    assert_eq!(
+        "on".parse::<TlsMode>(),
+        Err("must be one of disabled permissive enforcing")
+    );
 }
