@@ -13,6 +13,7 @@ use remoting::protocol::headers::send::SendMessageRequestHeader;
 use remoting::transport::connection::{Connection, Limits};
 use remoting::transport::listener::{self, Listening};
 use remoting::transport::router::{Pool, Refusal, Router, Server};
+use remoting::transport::tls::{TlsError, TlsServer};
 use remoting::transport::workers::Workers;
 use store::fs::OsFileSystem;
 use store::{Clock, ShutdownReport, Store, StoreError};
@@ -98,6 +99,9 @@ pub enum StartError {
         /// What is wrong with its files.
         problem: String,
     },
+    /// Certificate or key cannot be used.
+    #[error("prepare TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The system gives no thread.
     #[error("start a thread: {0}")]
     Thread(#[source] io::Error),
@@ -121,6 +125,7 @@ impl RunningBroker {
     /// # Errors
     /// Nothing in the store folder was touched when an address is in use or the store is.
     pub async fn start(config: BrokerConfig, file: Option<PathBuf>) -> Result<Self, StartError> {
+        let tls = TlsServer::new(&config.tls())?;
         let bind = |port| {
             let address = SocketAddr::new(config.bind_address, port);
             listener::bind(address)
@@ -158,14 +163,16 @@ impl RunningBroker {
                 broker.admin.clone(),
             )
         };
-        let main = Listening::start(main, Arc::new(router(routes())), limits.clone())
+        let router_of_main = Arc::new(router(routes()));
+        let main = Listening::start_with_tls(main, router_of_main, limits.clone(), tls.clone())
             .map_err(|e| not_listening(address, e))?;
         let vip = match vip {
             Some((address, listener)) => Some(
-                Listening::start(
+                Listening::start_with_tls(
                     listener,
                     Arc::new(router(routes().without(VIP_EXCLUDED))),
                     limits,
+                    tls,
                 )
                 .map_err(|e| not_listening(address, e))?,
             ),
@@ -320,7 +327,11 @@ impl Broker {
     }
 
     fn release_held(&self) {
-        let held = self.long_polling().drain();
+        let mut held = self.long_polling().drain();
+        let now = Instant::now();
+        for pull in &mut held {
+            pull.deadline = now;
+        }
         self.resume(held);
     }
 

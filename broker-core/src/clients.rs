@@ -14,7 +14,7 @@ use remoting::protocol::body::client::{
 };
 use remoting::protocol::command::Language;
 
-use crate::filter::TagFilter;
+use crate::filter::{Filter, FilterError};
 
 /// A client that has sent no heartbeat for so long is gone. They come every 30 s.
 const SILENCE_MS: i64 = 120_000;
@@ -59,7 +59,7 @@ pub(crate) struct ConsumerGroup<C> {
 pub(crate) struct Subscription {
     pub(crate) data: SubscriptionData,
     /// Compiled once for all pulls.
-    pub(crate) filter: Arc<TagFilter>,
+    pub(crate) filter: Result<Arc<Filter>, FilterError>,
 }
 
 /// All clients.
@@ -310,7 +310,7 @@ impl<C> ConsumerGroup<C> {
 impl Subscription {
     fn new(data: &SubscriptionData) -> Self {
         Self {
-            filter: Arc::new(TagFilter::from_codes(data.code_set.iter().copied())),
+            filter: Filter::of_subscription(data).map(Arc::new),
             data: data.clone(),
         }
     }
@@ -410,7 +410,9 @@ mod tests {
                 .subscription("T")
                 .unwrap()
                 .filter
-                .matches(code)
+                .as_ref()
+                .unwrap()
+                .may_match(code)
         };
         assert!(matches(&clients, 7) && !matches(&clients, 8));
         beat(&mut clients, 2, &[("T", 6, &[8])], 0);

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use remoting::transport::connection::ReplyHandle;
 
-use crate::filter::TagFilter;
+use crate::filter::Filter;
 
 /// Pulls held at most. Further ones are answered at once, as if their time were over.
 const MAX_HELD: usize = 200_000;
@@ -26,7 +26,7 @@ pub(crate) struct HeldPull {
     pub(crate) queue_offset: i64,
     pub(crate) max_messages: i32,
     pub(crate) max_bytes: i32,
-    pub(crate) filter: Arc<TagFilter>,
+    pub(crate) filter: Arc<Filter>,
     pub(crate) deadline: Instant,
 }
 
@@ -71,7 +71,7 @@ impl LongPolling {
             return Vec::new();
         }
         self.take(&(topic.clone(), queue_id), |pull| {
-            max_offset > pull.queue_offset && pull.filter.matches(tags_code)
+            max_offset > pull.queue_offset && pull.filter.may_match(tags_code)
         })
     }
 

@@ -2,5 +2,6 @@
 
 mod crash;
 mod dashboard;
+mod filter;
 mod new_group;
 mod smoke;

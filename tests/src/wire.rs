@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 pub const SEND_MESSAGE: i32 = 10;
 pub const PULL_MESSAGE: i32 = 11;
+pub const HEART_BEAT: i32 = 34;
+pub const CHECK_CLIENT_CONFIG: i32 = 46;
 pub const QUERY_CONSUMER_OFFSET: i32 = 14;
 pub const UPDATE_AND_CREATE_TOPIC: i32 = 17;
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
@@ -159,7 +161,7 @@ pub fn read_queue(
 }
 
 /// Queue offset and body of each stored message in an answer to a pull.
-fn records(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+pub fn records(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
     // Positions for IPv4 hosts, as all are here.
     const QUEUE_OFFSET: usize = 20;
     const BODY_LENGTH: usize = 84;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use remoting::transport::tls::{ClientAuth, TlsMode};
 use store::{FlushMode, StoreConfig};
 
 use super::Origin;
@@ -113,6 +114,18 @@ keys! {
     "serverChannelMaxIdleTimeSeconds" server_channel_max_idle_time_seconds: u64 = 120, AtStart, in COUNT
         => "seconds after which a silent connection is closed";
 
+    // Encryption.
+    "tls.server.mode" tls_server_mode: TlsMode = TlsMode::Permissive, AtStart
+        => "disabled takes plain connections, enforcing encrypted ones, permissive both";
+    "tls.server.certPath" tls_server_cert_path: Option<PathBuf> = None, AtStart
+        => "PEM file with the certificate and those of its issuers; without it one is made at each start";
+    "tls.server.keyPath" tls_server_key_path: Option<PathBuf> = None, AtStart
+        => "PEM file with the key of the certificate";
+    "tls.server.need.client.auth" tls_server_need_client_auth: ClientAuth = ClientAuth::None, AtStart
+        => "whether clients show certificates: none, optional, require";
+    "tls.server.trustCertPath" tls_server_trust_cert_path: Option<PathBuf> = None, AtStart
+        => "PEM file with the certificates that those of clients are checked against";
+
     // Topics, groups, permissions.
     "brokerPermission" broker_permission: i32 = 6, Live, in 0..=7
         => "what the whole broker allows: 4 reading, 2 writing, 6 both";
@@ -136,6 +149,8 @@ keys! {
         => "refuse sends before this time, in milliseconds since 1970";
     "waitTimeMillsInPullQueue" wait_time_mills_in_pull_queue: u64 = 5_000, AtStart, in COUNT
         => "milliseconds that a pull may wait for a reader of old messages before it is refused as busy";
+    "enablePropertyFilter" enable_property_filter: bool = false, Live
+        => "let consumers select messages by SQL92 conditions over their properties";
     "longPollingEnable" long_polling_enable: bool = true, Live
         => "hold a pull that finds nothing as long as the client wants";
     "shortPollingTimeMills" short_polling_time_mills: u64 = 1_000, Live, in INT
@@ -251,11 +266,6 @@ pub(super) const REFUSED: &[(&str, &str, &str)] = &[
     ("authenticationEnabled", "true", NO_PROTECTION),
     ("authorizationEnabled", "true", NO_PROTECTION),
     (
-        "tls.server.mode",
-        "enforcing",
-        "is not supported yet: connections are not encrypted; remove the key if the network may be trusted",
-    ),
-    (
         "useTLS",
         "true",
         "is not supported yet: the connections to name servers are not encrypted; remove the key if the network may be trusted",
@@ -369,19 +379,14 @@ pub(super) const WITHOUT_EFFECT: &[WithoutEffect] = &[
         ],
     },
     WithoutEffect {
-        why: "connections are not encrypted",
+        why: "the servers' side of TLS is set by the tls.server keys here, with a key that is not encrypted; connections to name servers are plain",
         keys: &[
-            ("tls.server.mode", &["disabled", "permissive"]),
             ("tls.enable", &["false"]),
             ("useTLS", &["false"]),
-            ("tls.test.mode.enable", &[]),
+            ("tls.test.mode.enable", &["true"]),
             ("tls.config.file", &[]),
-            ("tls.server.need.client.auth", &["none"]),
-            ("tls.server.keyPath", &[]),
             ("tls.server.keyPassword", &[]),
-            ("tls.server.certPath", &[]),
             ("tls.server.authClient", &["false"]),
-            ("tls.server.trustCertPath", &[]),
             ("tls.client.keyPath", &[]),
             ("tls.client.keyPassword", &[]),
             ("tls.client.certPath", &[]),
@@ -536,9 +541,8 @@ pub(super) const WITHOUT_EFFECT: &[WithoutEffect] = &[
         ],
     },
     WithoutEffect {
-        why: "filtering by SQL is not supported yet",
+        why: "conditions are evaluated on the messages themselves, and never on retry topics",
         keys: &[
-            ("enablePropertyFilter", &["false"]),
             ("enableCalcFilterBitMap", &["false"]),
             ("enableConsumeQueueExt", &["false"]),
             ("mappedFileSizeConsumeQueueExt", &[]),

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE};
 use remoting::protocol::properties::{self, PropertiesError, Property};
+use remoting::transport::tls::TlsSettings;
 use store::fs::OsFileSystem;
 use store::{StoreConfig, json_file};
 use thiserror::Error;
@@ -209,6 +210,17 @@ impl BrokerConfig {
             config.origins.insert(key.name, Origin::Remote);
         }
         Ok(config)
+    }
+
+    /// How connections to it are encrypted.
+    pub(crate) fn tls(&self) -> TlsSettings {
+        TlsSettings {
+            mode: self.tls_server_mode,
+            certificate: self.tls_server_cert_path.clone(),
+            key: self.tls_server_key_path.clone(),
+            client_auth: self.tls_server_need_client_auth,
+            trusted: self.tls_server_trust_cert_path.clone(),
+        }
     }
 
     /// `brokerIP1:port`, as name servers give it to clients.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use remoting::transport::tls::{ClientAuth, TlsMode};
 use store::FlushMode;
 
 /// A type that a configuration key can have.
@@ -114,6 +115,22 @@ impl Value for Option<PathBuf> {
         self.as_ref().map_or_else(String::new, Value::show)
     }
 }
+
+macro_rules! named_values {
+    ($($type:ty)*) => {
+        $(impl Value for $type {
+            fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
+                text.parse().map_err(str::to_owned)
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        })*
+    };
+}
+
+named_values!(TlsMode ClientAuth);
 
 /// Addresses `host:port`, joined by semicolons.
 impl Value for Vec<String> {

@@ -6,15 +6,16 @@ use remoting::protocol::body::client::{
     LockBatchResponseBody,
 };
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
-use remoting::protocol::codes::{RequestCode, ResponseCode};
+use remoting::protocol::codes::RequestCode;
 use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::headers::client::{ConsumerGroupHeader, UnregisterClientRequestHeader};
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 
-use super::{decode, json};
+use super::{decode, json, pull};
 use crate::broker::Broker;
 use crate::clients::{Changed, Peer};
+use crate::filter::Filter;
 use crate::names;
 use crate::topics::{retry_sys_flag, topic};
 
@@ -130,13 +131,13 @@ pub(crate) fn unlock_queues(broker: &Broker, request: &Request<'_>) -> Result<Re
 }
 
 /// `CHECK_CLIENT_CONFIG` (46): clients ask before they start when they filter otherwise than by tag.
-pub(crate) fn check_client_config(_: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+pub(crate) fn check_client_config(
+    broker: &Broker,
+    request: &Request<'_>,
+) -> Result<Reply, Refusal> {
     let body: CheckClientConfigBody = decode(request)?;
-    match body.subscription_data.expression_type.as_deref() {
-        None | Some("" | "TAG") => Ok(Answer::ok().into()),
-        Some(kind) => Err(Refusal::new(
-            ResponseCode::SYSTEM_ERROR,
-            format!("The broker does not support consumer to filter message by {kind}"),
-        )),
-    }
+    let kind = body.subscription_data.expression_type.as_deref();
+    pull::check_filter_enabled(broker, kind)?;
+    Filter::compile(kind, &body.subscription_data.sub_string).map_err(|e| pull::not_parsed(&e))?;
+    Ok(Answer::ok().into())
 }

@@ -15,7 +15,7 @@ use store::{ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus};
 
 use super::{FAQ, topic_not_exist};
 use crate::broker::Broker;
-use crate::filter::TagFilter;
+use crate::filter::{self, Filter, FilterError};
 use crate::long_polling::HeldPull;
 
 /// A pull is held no longer than this, whatever it asks for.
@@ -122,21 +122,13 @@ fn filter_of(
     broker: &Broker,
     header: &PullMessageRequestHeader<'_>,
     broadcast_enabled: bool,
-) -> Result<Arc<TagFilter>, Refusal> {
-    let by_tag = |expression_type: Option<&str>| matches!(expression_type, None | Some("" | "TAG"));
-    let unsupported = |expression_type: Option<&str>| {
-        let kind = expression_type.unwrap_or_default();
-        Refusal::system(format!(
-            "The broker does not support consumer to filter message by {kind}"
-        ))
-    };
+) -> Result<Arc<Filter>, Refusal> {
     if header.sys_flag & PULL_FLAG_SUBSCRIPTION != 0 {
-        if !by_tag(header.expression_type.as_deref()) {
-            return Err(unsupported(header.expression_type.as_deref()));
-        }
-        return Ok(Arc::new(TagFilter::parse(
-            header.subscription.as_deref().unwrap_or_default(),
-        )));
+        let kind = header.expression_type.as_deref();
+        let filter = Filter::compile(kind, header.subscription.as_deref().unwrap_or_default())
+            .map_err(|e| not_parsed(&e))?;
+        check_filter_enabled(broker, kind)?;
+        return Ok(Arc::new(filter));
     }
     let not_subscribed = |what: &str| {
         Refusal::new(
@@ -161,7 +153,34 @@ fn filter_of(
         let remark = "the consumer's subscription not latest";
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_NOT_LATEST, remark));
     }
-    Ok(subscription.filter.clone())
+    let filter = subscription.filter.clone().map_err(|e| {
+        let remark = format!("the consumer's filter data not exist, its expression is wrong: {e}");
+        Refusal::new(ResponseCode::FILTER_DATA_NOT_EXIST, remark)
+    })?;
+    check_filter_enabled(broker, subscription.data.expression_type.as_deref())?;
+    Ok(filter)
+}
+
+/// Refuses conditions on a broker that does not allow them.
+pub(crate) fn check_filter_enabled(
+    broker: &Broker,
+    expression_type: Option<&str>,
+) -> Result<(), Refusal> {
+    if filter::is_by_tag(expression_type) || broker.config.current().enable_property_filter {
+        return Ok(());
+    }
+    let kind = expression_type.unwrap_or_default();
+    Err(Refusal::system(format!(
+        "The broker does not support consumer to filter message by {kind}"
+    )))
+}
+
+/// The refusal of an expression that cannot be compiled.
+pub(crate) fn not_parsed(error: &FilterError) -> Refusal {
+    Refusal::new(
+        ResponseCode::SUBSCRIPTION_PARSE_FAILED,
+        format!("parse the consumer's subscription failed: {error}"),
+    )
 }
 
 struct Read<'a> {
@@ -170,7 +189,7 @@ struct Read<'a> {
     offset: i64,
     max_messages: i32,
     max_bytes: i32,
-    filter: &'a TagFilter,
+    filter: &'a Filter,
 }
 
 impl Read<'_> {
@@ -183,10 +202,14 @@ impl Read<'_> {
             max_messages: u32::try_from(self.max_messages).unwrap_or(0),
             max_bytes: u32::try_from(self.max_bytes).unwrap_or(0),
         };
-        match broker
-            .store
-            .read(&request, |tags_code| self.filter.matches(tags_code), from)
-        {
+        let store = &broker.store;
+        let outcome = match self.filter {
+            Filter::Tags(tags) => store.read(&request, |tags_code| tags.matches(tags_code), from),
+            Filter::Condition(condition) => {
+                filter::scan::scan(&request, condition, |step| store.read(step, |_| true, from))
+            }
+        };
+        match outcome {
             ReadOutcome::Done(result) => Some(result),
             ReadOutcome::Cold => None,
         }
@@ -261,9 +284,9 @@ fn hold(broker: &Broker, pull: HeldPull) {
     broker.resume(awake);
 }
 
-/// Runs a pull that has waited, without letting it wait again. `Err`: it must be run where
-/// reading from disk is allowed.
-pub(crate) fn resume(broker: &Broker, pull: HeldPull, from: ReadFrom) -> Result<(), HeldPull> {
+/// Runs a pull that has waited. It waits on only if the messages that came are not for it, until
+/// its time is over. `Err`: it must be run where reading from disk is allowed.
+pub(crate) fn resume(broker: &Broker, mut pull: HeldPull, from: ReadFrom) -> Result<(), HeldPull> {
     let read = Read {
         topic: &pull.topic,
         queue_id: pull.queue_id,
@@ -275,6 +298,11 @@ pub(crate) fn resume(broker: &Broker, pull: HeldPull, from: ReadFrom) -> Result<
     let Some(result) = read.run(broker, from) else {
         return Err(pull);
     };
+    if result.status == ReadStatus::NoMatchedMessage && Instant::now() < pull.deadline {
+        pull.queue_offset = result.next_begin_offset;
+        hold(broker, pull);
+        return Ok(());
+    }
     let code = response_code(&result, pull.queue_offset);
     let answer = answer(broker, &pull.group, &pull.topic, code, result)
         .unwrap_or_else(|refusal| Answer::with_code(refusal.code, refusal.remark));

@@ -1,11 +1,11 @@
-//! Which messages a subscription lets through, as far as the tag hash in the consume queue tells.
-//! Tags whose hashes collide are told apart by the consumer.
+//! Tags, as far as their hash in the consume queue tells. Tags whose hashes collide are told apart
+//! by the consumer.
 
 use remoting::protocol::message::tags::java_hash;
 
 /// The tags a subscription names, compiled once: their hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TagFilter {
+pub(crate) enum TagFilter {
     All,
     /// Sorted.
     Codes(Vec<i32>),
@@ -13,7 +13,7 @@ pub enum TagFilter {
 
 impl TagFilter {
     /// From a tag expression: `*`, an empty text, or tags joined by `||`.
-    pub fn parse(expression: &str) -> Self {
+    pub(crate) fn parse(expression: &str) -> Self {
         let expression = expression.trim();
         if expression.is_empty() || expression == "*" {
             return Self::All;
@@ -28,7 +28,7 @@ impl TagFilter {
     }
 
     /// From the hashes a client sent with its heartbeat. None: everything matches.
-    pub fn from_codes(codes: impl IntoIterator<Item = i32>) -> Self {
+    pub(crate) fn from_codes(codes: impl IntoIterator<Item = i32>) -> Self {
         let mut codes: Vec<i32> = codes.into_iter().collect();
         if codes.is_empty() {
             return Self::All;
@@ -39,7 +39,7 @@ impl TagFilter {
     }
 
     /// `tags_code` as it stands in the consume queue: the hash, sign-extended.
-    pub fn matches(&self, tags_code: i64) -> bool {
+    pub(crate) fn matches(&self, tags_code: i64) -> bool {
         match self {
             Self::All => true,
             Self::Codes(codes) => {
