@@ -78,6 +78,19 @@ pub(crate) fn findings(app: &App) -> Vec<Finding> {
             Ok(runtime) => found.extend(of_broker(broker, runtime)),
         }
     }
+    for (name, address, seen_ms) in app.history.gone(snapshot) {
+        found.push(Finding {
+            level: Level::Critical,
+            what: "broker gone",
+            subject: format!("{name} ({address})"),
+            evidence: format!(
+                "stopped, or silent for so long that no name server knows it; last registered {} ago",
+                span(app.now_ms - seen_ms)
+            ),
+            fix: "mq cluster list".to_owned(),
+            open: Page::Brokers,
+        });
+    }
     if snapshot.brokers.is_empty() {
         found.push(Finding {
             level: Level::Critical,

@@ -2,7 +2,7 @@
 //!
 //! A round in which a broker was missing adds nothing to the sums of what lies on it: a difference with it says nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use client::verdict::{Facts, Sample, Verdict};
 
@@ -100,6 +100,8 @@ pub(crate) struct History {
     pub(crate) leaving: Series,
     /// Messages that all groups have yet to consume.
     pub(crate) backlog: Series,
+    /// By address: name, and when it was last registered.
+    brokers: BTreeMap<String, (String, i64)>,
     /// By topic: the sum of its queues' ends.
     topics: HashMap<String, Series>,
     groups: HashMap<String, Vec<Sample>>,
@@ -134,6 +136,10 @@ impl History {
             .sum::<Option<i64>>();
         if let Some(lag) = lags.filter(|_| whole) {
             self.backlog.push(at_ms, lag as f64);
+        }
+        for broker in &snapshot.brokers {
+            let seen = (broker.name.clone(), at_ms);
+            self.brokers.insert(broker.address.clone(), seen);
         }
         self.topics.retain(|name, _| snapshot.topic(name).is_some());
         self.topic_queues
@@ -192,6 +198,22 @@ impl History {
             );
             marks.insert(key, mark);
         }
+    }
+
+    /// Brokers that were registered before and are no more: name, address, and when they were last.
+    pub(crate) fn gone<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+    ) -> impl Iterator<Item = (&'a str, &'a str, i64)> {
+        let known = |address: &String| {
+            let mut brokers = snapshot.brokers.iter();
+            brokers.any(|broker| broker.address == *address)
+        };
+        let gone = self
+            .brokers
+            .iter()
+            .filter(move |(address, _)| !known(address));
+        gone.map(|(address, (name, seen_ms))| (name.as_str(), address.as_str(), *seen_ms))
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<&Series> {

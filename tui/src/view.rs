@@ -21,6 +21,8 @@ const FACT_BARS: usize = 16;
 const OLD_MS: i64 = 10_000;
 /// Cells for the names of details.
 const DETAIL_NAME: usize = 13;
+/// Cells that a filling column may get beyond its least width, unless it is the last.
+const MOST_FILL: usize = 20;
 /// Before a row: the cursor, a mark.
 const GUTTER: usize = 2;
 
@@ -277,7 +279,12 @@ fn widths(columns: &[Column], available: usize) -> Vec<usize> {
     let mut left = fills;
     for (width, column) in widths.iter_mut().zip(columns) {
         if column.fill && left > 0 {
-            let share = spare / left;
+            // Only the last one may be as wide as it likes: eyes must find the way along a row.
+            let share = if left == 1 {
+                spare
+            } else {
+                (spare / left).min(MOST_FILL)
+            };
             *width += share;
             spare -= share;
             left -= 1;

@@ -204,7 +204,18 @@ struct Incident {
     shows: &'static [&'static str],
 }
 
-const INCIDENTS: [Incident; 9] = [
+const INCIDENTS: [Incident; 10] = [
+    Incident {
+        name: "a broker that was stopped, and so is not registered any more",
+        app: || {
+            samples::app_after(3, samples::healthy(), |snapshot| {
+                snapshot.brokers.truncate(1);
+            })
+        },
+        row: ["CRIT", "broker gone", "broker-b (127.0.0.1:10921)"],
+        keys: "\n",
+        shows: &["broker-a"],
+    },
     Incident {
         name: "a consumer that has not finished its first message",
         app: || {
