@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{broker, completion, config, dev, namesrv, shutdown, status, tui};
+use crate::commands::{
+    broker, cluster, completion, config, consume, dev, group, message, namesrv, send, shutdown,
+    status, topic, tui,
+};
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -30,6 +33,12 @@ pub(crate) enum Command {
     Shutdown(shutdown::Args),
     Status(status::Args),
     Config(config::Args),
+    Cluster(cluster::Args),
+    Topic(topic::Args),
+    Group(group::Args),
+    Message(message::Args),
+    Send(send::Args),
+    Consume(consume::Args),
     Tui(tui::Args),
     Completion(completion::Args),
 }

@@ -6,6 +6,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use client::ClientError;
+use remoting::protocol::codes::ResponseCode;
+
 /// How the process ends. The numbers are a contract with scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -78,6 +81,34 @@ impl CliError {
             next = cause.source();
         }
         self
+    }
+
+    /// What could not be done, because of what the cluster said or did not say.
+    pub(crate) fn client(what: impl Into<String>, error: &ClientError) -> Self {
+        let exit = match error {
+            ClientError::NoRoute { .. } => Exit::NotFound,
+            ClientError::Invalid { .. } => Exit::Usage,
+            ClientError::Refused { code, .. } => match *code {
+                ResponseCode::TOPIC_NOT_EXIST
+                | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST
+                | ResponseCode::QUERY_NOT_FOUND => Exit::NotFound,
+                ResponseCode::NO_PERMISSION => Exit::Refused,
+                _ => Exit::Failed,
+            },
+            _ => Exit::Failed,
+        };
+        let failed = Self::new(exit, what).because(error);
+        match error {
+            ClientError::NoNameServer { .. } => failed
+                .hint("is a name server running there? see mq status, or give its address with -n"),
+            ClientError::NoRoute { .. } => {
+                failed.hint("see mq topic list, or create it with mq topic create")
+            }
+            ClientError::Transport(_) => {
+                failed.hint("brokers are reached at the address they advertise: see mq broker list")
+            }
+            _ => failed,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

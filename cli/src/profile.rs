@@ -1,12 +1,17 @@
 //! Where the cluster is: `-n`, else `NAMESRV_ADDR`, else this machine.
 
+use std::time::Duration;
+
 use clap::Args;
+use client::{Admin, Client, ClientOptions};
 
 use crate::error::{CliError, Result};
 
 /// The name server's port everywhere.
 pub(crate) const DEFAULT_PORT: u16 = 9876;
 const DEFAULT: &str = "127.0.0.1:9876";
+/// A server that takes longer to answer counts as one that does not.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Flags of every command that talks to a cluster.
 #[derive(Debug, Clone, Args)]
@@ -34,6 +39,27 @@ impl Cluster {
             .filter(|text| !text.trim().is_empty())
             .unwrap_or(DEFAULT);
         parse(text)
+    }
+
+    /// A client of the cluster; nothing is connected yet.
+    ///
+    /// # Errors
+    /// As [`Self::namesrv_addresses`].
+    pub(crate) fn client(&self) -> Result<Client> {
+        let options = ClientOptions {
+            name_servers: self.namesrv_addresses()?,
+            timeout: TIMEOUT,
+            ..ClientOptions::default()
+        };
+        Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
+    }
+
+    /// Queries and actions on the cluster.
+    ///
+    /// # Errors
+    /// As [`Self::namesrv_addresses`].
+    pub(crate) fn admin(&self) -> Result<Admin> {
+        self.client().map(Admin::new)
     }
 
     /// The addresses as one text, for messages.

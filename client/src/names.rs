@@ -6,6 +6,8 @@ use crate::ClientError;
 pub const DEFAULT_TOPIC: &str = "TBW102";
 /// Before the name of a group: the topic of its messages to consume again.
 pub const RETRY_PREFIX: &str = "%RETRY%";
+/// Before the name of a group: the topic of messages that it could not consume.
+pub const DLQ_PREFIX: &str = "%DLQ%";
 
 const MAX_TOPIC_BYTES: usize = 127;
 const MAX_GROUP_BYTES: usize = 255;
@@ -24,6 +26,38 @@ pub fn check_topic(topic: &str) -> Result<(), ClientError> {
 /// [`ClientError::Invalid`].
 pub fn check_group(group: &str) -> Result<(), ClientError> {
     check("group", group, MAX_GROUP_BYTES)
+}
+
+/// Whether RocketMQ has a topic for itself: retry and dead-letter topics, templates, internal logs.
+/// A name equal to a cluster or broker is such a topic too, but only the cluster knows those.
+pub fn is_system_topic(topic: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        DEFAULT_TOPIC,
+        "AUTO_CREATE_TOPIC_KEY",
+        "SELF_TEST_TOPIC",
+        "SCHEDULE_TOPIC_XXXX",
+        "BenchmarkTest",
+        "OFFSET_MOVED_EVENT",
+        "TRANS_CHECK_MAX_TIME_TOPIC",
+        "DefaultHeartBeatSyncerTopic",
+        "CHECKPOINT_TOPIC",
+    ];
+    NAMES.contains(&topic)
+        || topic.starts_with(RETRY_PREFIX)
+        || topic.starts_with(DLQ_PREFIX)
+        || topic.to_ascii_lowercase().starts_with("rmq_sys_")
+        || topic.ends_with("_REPLY_TOPIC")
+}
+
+/// Whether RocketMQ or its tools have a consumer group for themselves.
+pub fn is_system_group(group: &str) -> bool {
+    const NAMES: [&str; 4] = [
+        "TOOLS_CONSUMER",
+        "FILTERSRV_CONSUMER",
+        "SELF_TEST_C_GROUP",
+        "__MONITOR_CONSUMER",
+    ];
+    NAMES.contains(&group) || group.starts_with("CID_RMQ_SYS_") || group.starts_with("CID_ONS")
 }
 
 fn check(what: &'static str, name: &str, limit: usize) -> Result<(), ClientError> {

@@ -1,8 +1,163 @@
-//! A message as people and programs read it, on one line.
-
-use serde::Serialize;
+//! `mq message`: single messages; and a message as people and programs read it, on one line.
 
 use std::collections::BTreeMap;
+
+use clap::Subcommand;
+use client::message::MessageExt;
+use client::{Admin, fan_out};
+use remoting::protocol::message::id::decode_offset_message_id;
+use serde::Serialize;
+
+use crate::error::{CliError, Exit, Result};
+use crate::output::{Output, Read, Report, row};
+use crate::profile::Cluster;
+use crate::time;
+use crate::watch;
+
+/// Single messages
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look up messages by id or by key
+    #[command(
+        after_help = "Examples:\n  mq message get 7F00000100002A9F0000000000000316\n  \
+                            mq message get 7F0000010B5818B4AAC24C1E1AE40000 --topic orders\n  \
+                            mq message get --key order-4711 --topic orders -o json"
+    )]
+    Get(Get),
+}
+
+#[derive(Debug, clap::Args)]
+struct Get {
+    /// The id that a send answered: of the client (needs --topic), or of the place in the broker's log
+    #[arg(required_unless_present = "key", conflicts_with = "key")]
+    id: Option<String>,
+    /// All messages with this key (needs --topic)
+    #[arg(short, long, requires = "topic")]
+    key: Option<String>,
+    /// Name of the topic
+    #[arg(short, long)]
+    topic: Option<String>,
+    /// At most so many, the newest of each broker
+    #[arg(long, default_value_t = 64)]
+    max: u32,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    read: Read,
+}
+
+row! {
+    struct MessageRow named by message_id {
+        message_id: String,
+        topic: String,
+        broker: String,
+        queue_id: i32,
+        queue_offset: i64,
+        offset_message_id: String as wide,
+        born_time: Option<String> as wide,
+        store_time: Option<String>,
+        tag: Option<String>,
+        keys: Option<String>,
+        reconsume_times: i32 as wide,
+        properties: BTreeMap<String, String> as wide,
+        body: Option<String>,
+        body_hex: Option<String> as wide,
+    }
+}
+
+impl From<&MessageExt> for MessageRow {
+    fn from(message: &MessageExt) -> Self {
+        let line = MessageLine::from(message);
+        Self {
+            message_id: line.message_id,
+            topic: line.topic,
+            broker: line.broker,
+            queue_id: line.queue_id,
+            queue_offset: line.queue_offset,
+            offset_message_id: message.offset_message_id.clone(),
+            born_time: line.born_time,
+            store_time: line.store_time,
+            tag: line.tag,
+            keys: line.keys,
+            reconsume_times: message.reconsume_times,
+            properties: line.properties,
+            body: line.body,
+            body_hex: line.body_hex,
+        }
+    }
+}
+
+pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
+    let Command::Get(args) = &args.command;
+    let admin = args.cluster.admin()?;
+    watch::read(output, &args.read, async || {
+        let mut missing = Vec::new();
+        let found = find(args, &admin, &mut missing).await?;
+        if found.is_empty() && missing.is_empty() {
+            let wanted = args
+                .key
+                .as_deref()
+                .or(args.id.as_deref())
+                .unwrap_or_default();
+            return Err(
+                CliError::not_found(format!("there is no message '{wanted}'"))
+                    .hint("it may have expired; keys and ids are found in their own topic only"),
+            );
+        }
+        Ok(Report {
+            rows: found.iter().map(MessageRow::from).collect(),
+            missing,
+        })
+    })
+    .await
+}
+
+async fn find(args: &Get, admin: &Admin, missing: &mut Vec<String>) -> Result<Vec<MessageExt>> {
+    let masters = admin.masters().await;
+    let masters = masters.map_err(|e| CliError::client("cannot list the brokers", &e))?;
+    let id = args.id.as_deref().unwrap_or_default();
+    let Some(topic) = &args.topic else {
+        let (host, offset) = decode_offset_message_id(id).map_err(|_| {
+            CliError::usage(format!("'{id}' is not the id of a place in a broker's log"))
+                .hint("for the id that a client gave, add --topic")
+        })?;
+        let address = host.to_string();
+        let known = masters.iter().find(|broker| broker.address == address);
+        let name = known.map_or(address.as_str(), |broker| broker.name.as_str());
+        let found = admin.message_at(&address, name, offset).await;
+        let found =
+            found.map_err(|e| CliError::client(format!("cannot get message '{id}'"), &e))?;
+        return Ok(found.into_iter().collect());
+    };
+    let (key, unique) = match &args.key {
+        Some(key) => (key.as_str(), false),
+        None => (id, true),
+    };
+    let answers = fan_out::all(masters, |broker| {
+        let (admin, topic, key, max) = (admin.clone(), topic.clone(), key.to_owned(), args.max);
+        async move {
+            let found = admin
+                .messages_by_key(&broker, &topic, &key, unique, max)
+                .await;
+            found.map_err(|error| format!("{} ({}): {error}", broker.name, broker.address))
+        }
+    });
+    let mut found = Vec::new();
+    for answer in answers.await {
+        match answer {
+            Ok(messages) => found.extend(messages),
+            Err(reason) => missing.push(reason),
+        }
+    }
+    found.sort_by_key(|message| message.store_timestamp);
+    Ok(found)
+}
 
 /// What `mq consume` prints for each message; as JSON, these are the field names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,19 +179,59 @@ pub(crate) struct MessageLine {
     pub(crate) body_hex: Option<String>,
 }
 
+impl From<&MessageExt> for MessageLine {
+    fn from(message: &MessageExt) -> Self {
+        let (body, body_hex) = Self::body(&message.body);
+        Self {
+            topic: message.topic.clone(),
+            broker: message.queue.broker_name.clone(),
+            queue_id: message.queue.queue_id,
+            queue_offset: message.queue_offset,
+            message_id: message.message_id().to_owned(),
+            born_time: time::rfc3339(message.born_timestamp),
+            store_time: time::rfc3339(message.store_timestamp),
+            tag: message.tags().map(str::to_owned),
+            keys: message.keys().map(str::to_owned),
+            properties: message.properties.clone(),
+            body,
+            body_hex,
+        }
+    }
+}
+
 impl MessageLine {
+    /// As one line of JSON.
+    pub(crate) fn json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|e| CliError::failed("cannot write a message as JSON").because(&e))
+    }
+
     /// Splits a body into one of the two fields.
     pub(crate) fn body(bytes: &[u8]) -> (Option<String>, Option<String>) {
         match std::str::from_utf8(bytes) {
             Ok(text) => (Some(text.to_owned()), None),
-            Err(_) => (None, Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())),
+            Err(_) => (
+                None,
+                Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+            ),
         }
     }
 
     /// `TIME  BROKER:QUEUE:OFFSET  TAG  KEYS  BODY`, separated by tabs; `-` for no tag and no keys.
     pub(crate) fn text(&self) -> String {
-        let Self { broker, queue_id, queue_offset, .. } = self;
-        let or_dash = |text: &Option<String>| visible(text.as_deref().filter(|text| !text.is_empty()).unwrap_or("-"));
+        let Self {
+            broker,
+            queue_id,
+            queue_offset,
+            ..
+        } = self;
+        let or_dash = |text: &Option<String>| {
+            visible(
+                text.as_deref()
+                    .filter(|text| !text.is_empty())
+                    .unwrap_or("-"),
+            )
+        };
         let body = self.body.as_deref().map_or_else(
             || format!("0x{}", self.body_hex.as_deref().unwrap_or_default()),
             visible,
@@ -96,7 +291,8 @@ mod tests {
             (b"\xff\x00", "0xff00"),
             (b"", ""),
         ] {
-            let expected = format!("2026-01-31T12:00:00.000+00:00\tbroker-a:3:42\tpaid\t-\t{shown}");
+            let expected =
+                format!("2026-01-31T12:00:00.000+00:00\tbroker-a:3:42\tpaid\t-\t{shown}");
             assert_eq!(line(body).text(), expected);
         }
     }

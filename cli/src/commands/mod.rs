@@ -7,12 +7,18 @@ use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
 pub(crate) mod broker;
+pub(crate) mod cluster;
 pub(crate) mod completion;
 pub(crate) mod config;
+pub(crate) mod consume;
 pub(crate) mod dev;
+pub(crate) mod group;
+pub(crate) mod message;
 pub(crate) mod namesrv;
+pub(crate) mod send;
 pub(crate) mod shutdown;
 pub(crate) mod status;
+pub(crate) mod topic;
 pub(crate) mod tui;
 
 /// Runs a command, with a runtime only if it needs one.
@@ -24,6 +30,12 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Broker(args) => broker::run(args, output),
         Command::Namesrv(args) => namesrv::run(args, output),
         Command::Shutdown(args) => wait_for(shutdown::run(&args, output)),
+        Command::Cluster(args) => wait_for(cluster::run(&args, output)),
+        Command::Topic(args) => wait_for(topic::run(&args, output)),
+        Command::Group(args) => wait_for(group::run(&args, output)),
+        Command::Message(args) => wait_for(message::run(&args, output)),
+        Command::Send(args) => wait_for(send::run(&args, output)),
+        Command::Consume(args) => wait_for(consume::run(&args, output)),
         Command::Tui(args) => wait_for(tui::run(&args, output)),
         Command::Status(args) => wait_for(status::run(&args, output)),
     }

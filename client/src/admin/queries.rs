@@ -8,11 +8,13 @@ use remoting::protocol::body::group::{
     GroupList, SubscriptionGroupConfig, SubscriptionGroupWrapper,
 };
 use remoting::protocol::body::kv::KvTable;
-use remoting::protocol::body::stats::{ConsumeStats, TopicStatsTable};
+use remoting::protocol::body::stats::{ConsumeStats, ConsumeStatsList, TopicStatsTable};
 use remoting::protocol::body::topic::{TopicConfig, TopicConfigSerializeWrapper, TopicList};
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::RemotingCommand;
-use remoting::protocol::headers::admin::{ConsumeStatsRequestHeader, TopicRequestHeader};
+use remoting::protocol::headers::admin::{
+    BrokerConsumeStatsRequestHeader, ConsumeStatsRequestHeader, TopicRequestHeader,
+};
 use remoting::protocol::headers::client::{ConsumerGroupHeader, ConsumerRunningInfoRequestHeader};
 use remoting::protocol::headers::query::{
     QueryMessageRequestHeader, UNIQUE_KEY_QUERY, ViewMessageRequestHeader,
@@ -92,7 +94,7 @@ impl Runtime {
             dispatch_behind_bytes: number("dispatchBehindBytes"),
             boot_ms: since_epoch("bootTimestamp"),
             earliest_message_ms: since_epoch("earliestMessageTimeStamp"),
-            read_only_reason: text("readOnlyReason")
+            read_only_reason: text("storeReadOnlyReason")
                 .filter(|reason| !reason.is_empty())
                 .map(str::to_owned),
             table,
@@ -243,6 +245,20 @@ impl Admin {
         };
         self.ask(broker, RequestCode::GET_CONSUME_STATS, &header)
             .await
+    }
+
+    /// How far all groups of a broker are, by group and topic.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn all_consume_stats(
+        &self,
+        broker: &str,
+    ) -> Result<BTreeMap<String, Vec<ConsumeStats>>, ClientError> {
+        let header = BrokerConsumeStatsRequestHeader { is_order: false };
+        let code = RequestCode::GET_BROKER_CONSUME_STATS;
+        let list: ConsumeStatsList = self.ask(broker, code, &header).await?;
+        Ok(list.consume_stats_list.into_iter().flatten().collect())
     }
 
     /// Who consumes in a group. Nobody is an answer.

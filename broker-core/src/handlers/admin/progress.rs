@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use remoting::protocol::body::stats::{
-    ConsumeStats, ConsumeTimeSpanBody, OffsetWrapper, QueueTimeSpan,
+    ConsumeStats, ConsumeStatsList, ConsumeTimeSpanBody, OffsetWrapper, QueueTimeSpan,
 };
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::admin::{
@@ -12,7 +12,6 @@ use remoting::protocol::headers::admin::{
 };
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
-use serde::Serialize;
 
 use super::topic::{queue_on, stored_at};
 use crate::broker::Broker;
@@ -75,15 +74,6 @@ fn add_progress(
     }
     stats.consume_tps += broker.stats.group_get_tps(group, topic);
     Ok(())
-}
-
-/// Answer to `GET_BROKER_CONSUME_STATS` (317).
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ConsumeStatsList {
-    broker_addr: String,
-    consume_stats_list: Vec<BTreeMap<String, Vec<ConsumeStats>>>,
-    total_diff: i64,
 }
 
 /// `GET_BROKER_CONSUME_STATS` (317): all groups that have offsets here.

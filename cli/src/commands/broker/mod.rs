@@ -6,8 +6,10 @@ use crate::error::{Exit, Result};
 use crate::output::Output;
 
 mod check;
+mod list;
 mod settings;
 mod start;
+mod status;
 
 pub(crate) use start::{boot_success, last_word, not_started};
 
@@ -22,11 +24,15 @@ pub(crate) struct Args {
 enum Command {
     Start(start::Args),
     Check(check::Args),
+    List(list::Args),
+    Status(status::Args),
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Exit> {
     match args.command {
         Command::Start(args) => start::run(&args, output),
         Command::Check(args) => check::run(&args, output),
+        Command::List(args) => list::run(&args, output),
+        Command::Status(args) => status::run(&args, output),
     }
 }

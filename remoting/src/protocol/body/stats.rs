@@ -1,5 +1,7 @@
 //! Figures of topics, groups and brokers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::queue_map::{MessageQueue, QueueMap};
@@ -42,6 +44,16 @@ pub struct OffsetWrapper {
     /// Since 5.x.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_offset: Option<i64>,
+}
+
+/// Answer to `GET_BROKER_CONSUME_STATS` (317).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConsumeStatsList {
+    pub broker_addr: String,
+    /// Each with one group, and an entry for each of its topics.
+    pub consume_stats_list: Vec<BTreeMap<String, Vec<ConsumeStats>>>,
+    pub total_diff: i64,
 }
 
 /// Answer to `VIEW_BROKER_STATS_DATA` (315).

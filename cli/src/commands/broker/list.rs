@@ -1,0 +1,50 @@
+//! `mq broker list`: who there is, and where. Nobody but the name servers is asked.
+
+use crate::commands::wait_for;
+use crate::error::{CliError, Exit, Result};
+use crate::output::{Output, Read, Report, row};
+use crate::profile::Cluster;
+use crate::watch;
+
+/// List the brokers that the name servers know, with the addresses they advertise
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  mq broker list\n  mq broker list -o name")]
+pub(super) struct Args {
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    read: Read,
+}
+
+row! {
+    struct BrokerRow named by broker {
+        broker: String,
+        broker_id: i64,
+        role: String,
+        cluster: String,
+        address: String,
+    }
+}
+
+pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
+    let admin = args.cluster.admin()?;
+    wait_for(watch::read(output, &args.read, async || {
+        let brokers = admin.brokers().await;
+        let brokers = brokers.map_err(|e| CliError::client("cannot list the brokers", &e))?;
+        let row = |broker: client::admin::Broker| BrokerRow {
+            role: if broker.is_master() {
+                "master"
+            } else {
+                "slave"
+            }
+            .to_owned(),
+            broker: broker.name,
+            broker_id: broker.id,
+            cluster: broker.cluster,
+            address: broker.address,
+        };
+        Ok(Report::from(
+            brokers.into_iter().map(row).collect::<Vec<_>>(),
+        ))
+    }))
+}

@@ -1,0 +1,87 @@
+//! `mq broker status`: how each broker is.
+
+use client::fan_out;
+
+use crate::commands::wait_for;
+use crate::error::{CliError, Exit, Result, nearest};
+use crate::output::{Known, Output, Read, Report, row};
+use crate::profile::Cluster;
+use crate::time;
+use crate::watch;
+
+/// Show how brokers are: uptime, rates, disk, what is behind, and why one takes no messages
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mq broker status\n  mq broker status broker-a -o json\n  mq broker status --watch"
+)]
+pub(super) struct Args {
+    /// Only this broker
+    name: Option<String>,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    read: Read,
+}
+
+row! {
+    struct StatusRow named by broker {
+        broker: String,
+        broker_id: i64,
+        address: String,
+        version: Known<String>,
+        started: Known<Option<String>>,
+        in_per_second: Known<f64>,
+        out_per_second: Known<f64>,
+        disk_used_percent: Known<Option<f64>>,
+        commit_log_bytes: Known<Option<i64>>,
+        dispatch_behind_bytes: Known<Option<i64>>,
+        oldest_message: Known<Option<String>> as wide,
+        read_only: Known<Option<String>>,
+    }
+}
+
+pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
+    let admin = args.cluster.admin()?;
+    wait_for(watch::read(output, &args.read, async || {
+        let brokers = admin.brokers().await;
+        let mut brokers = brokers.map_err(|e| CliError::client("cannot list the brokers", &e))?;
+        if let Some(name) = &args.name {
+            let known: Vec<_> = brokers.iter().map(|broker| broker.name.clone()).collect();
+            brokers.retain(|broker| broker.name == *name);
+            if brokers.is_empty() {
+                let error = CliError::not_found(format!("there is no broker '{name}'"));
+                return Err(match nearest(name, known.iter().map(String::as_str)) {
+                    Some(similar) => error.hint(format!("did you mean '{similar}'?")),
+                    None => error.hint("see mq broker list"),
+                });
+            }
+        }
+        let rows = fan_out::all(brokers, |broker| {
+            let admin = admin.clone();
+            async move {
+                let runtime = match admin.runtime(&broker.address).await {
+                    Ok(runtime) => Known::Known(runtime),
+                    Err(error) => Known::Unknown(error.to_string()),
+                };
+                let known = || runtime.clone();
+                StatusRow {
+                    broker: broker.name,
+                    broker_id: broker.id,
+                    address: broker.address,
+                    version: known().map(|runtime| runtime.version),
+                    started: known().map(|runtime| runtime.boot_ms.and_then(time::rfc3339)),
+                    in_per_second: known().map(|runtime| runtime.in_per_second),
+                    out_per_second: known().map(|runtime| runtime.out_per_second),
+                    disk_used_percent: known()
+                        .map(|runtime| runtime.disk_used.map(|used| used * 100.0)),
+                    commit_log_bytes: known().map(|runtime| runtime.commit_log_bytes),
+                    dispatch_behind_bytes: known().map(|runtime| runtime.dispatch_behind_bytes),
+                    oldest_message: known()
+                        .map(|runtime| runtime.earliest_message_ms.and_then(time::rfc3339)),
+                    read_only: known().map(|runtime| runtime.read_only_reason),
+                }
+            }
+        });
+        Ok(Report::from(rows.await))
+    }))
+}

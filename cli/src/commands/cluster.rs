@@ -1,0 +1,75 @@
+//! `mq cluster`: what the name servers know.
+
+use clap::Subcommand;
+use client::fan_out;
+
+use crate::error::{CliError, Exit, Result};
+use crate::output::{Known, Output, Read, Report, row};
+use crate::profile::Cluster;
+use crate::watch;
+
+/// Clusters, as the name servers know them
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the brokers of all clusters, with what each does at the moment
+    #[command(after_help = "Examples:\n  mq cluster list\n  mq cluster list -o json --watch=5s")]
+    List(List),
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    read: Read,
+}
+
+row! {
+    struct ClusterRow named by broker {
+        cluster: String,
+        broker: String,
+        broker_id: i64,
+        address: String,
+        version: Known<String>,
+        in_per_second: Known<f64>,
+        out_per_second: Known<f64>,
+        disk_used_percent: Known<Option<f64>>,
+    }
+}
+
+pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
+    let Command::List(args) = &args.command;
+    let admin = args.cluster.admin()?;
+    watch::read(output, &args.read, async || {
+        let brokers = admin.brokers().await;
+        let brokers = brokers.map_err(|e| CliError::client("cannot list the brokers", &e))?;
+        let rows = fan_out::all(brokers, |broker| {
+            let admin = admin.clone();
+            async move {
+                let runtime = match admin.runtime(&broker.address).await {
+                    Ok(runtime) => Known::Known(runtime),
+                    Err(error) => Known::Unknown(error.to_string()),
+                };
+                ClusterRow {
+                    cluster: broker.cluster,
+                    broker: broker.name,
+                    broker_id: broker.id,
+                    address: broker.address,
+                    version: runtime.clone().map(|runtime| runtime.version),
+                    in_per_second: runtime.clone().map(|runtime| runtime.in_per_second),
+                    out_per_second: runtime.clone().map(|runtime| runtime.out_per_second),
+                    disk_used_percent: runtime
+                        .map(|runtime| runtime.disk_used.map(|used| used * 100.0)),
+                }
+            }
+        });
+        Ok(Report::from(rows.await))
+    })
+    .await
+}
