@@ -5,3 +5,4 @@ mod dashboard;
 mod filter;
 mod new_group;
 mod smoke;
+mod tour;
