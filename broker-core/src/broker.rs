@@ -4,26 +4,27 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 use remoting::protocol::body::topic::TopicConfig;
 use remoting::protocol::headers::send::SendMessageRequestHeader;
+use remoting::protocol::message::record::RecordFields;
 use remoting::transport::connection::{Connection, Limits};
 use remoting::transport::listener::{self, Listening};
 use remoting::transport::router::{Pool, Refusal, Router, Server};
 use remoting::transport::tls::{TlsError, TlsServer};
 use remoting::transport::workers::Workers;
 use store::fs::OsFileSystem;
-use store::{Clock, ShutdownReport, Store, StoreError};
+use store::{AppendError, AppendRefusal, Appended, Clock, ShutdownReport, Store, StoreError, Wait};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::clients::Clients;
 use crate::config::{BrokerConfig, ConfigError, LiveConfig};
-use crate::events::BrokerEvents;
+use crate::events::{BrokerEvents, Ticket};
 use crate::groups::Groups;
 use crate::handlers::{client, pull};
 use crate::lock_table::LockTable;
@@ -32,9 +33,11 @@ use crate::names;
 use crate::offsets::Offsets;
 use crate::registration::{Registering, Registration};
 use crate::routes::{VIP_EXCLUDED, routes};
+use crate::schedule::{self, Schedule};
 use crate::stats::Stats;
 use crate::table_file::TableError;
 use crate::topics::Topics;
+use crate::transactions::{self, Committed};
 
 /// Cold reads, queries, searches by time.
 const READ_THREADS: usize = 4;
@@ -57,6 +60,7 @@ pub(crate) struct Broker {
     pub(crate) groups: Groups,
     pub(crate) offsets: Offsets,
     pub(crate) stats: Arc<Stats>,
+    pub(crate) schedule: Arc<Schedule>,
     pub(crate) store: Store<BrokerEvents>,
     pub(crate) registration: Registration,
     pub(crate) read: Pool,
@@ -66,6 +70,15 @@ pub(crate) struct Broker {
     long_polling: Arc<Mutex<LongPolling>>,
     awake: UnboundedSender<Vec<HeldPull>>,
     next_queue: AtomicU32,
+}
+
+/// Why a message of the broker's own is not stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStored {
+    #[error(transparent)]
+    Refused(#[from] AppendRefusal),
+    #[error(transparent)]
+    Failed(#[from] AppendError),
 }
 
 /// Why a broker does not start.
@@ -148,8 +161,9 @@ impl RunningBroker {
         };
         let store_host = config.store_host(port)?;
         let (awake, woken) = unbounded_channel();
+        let (committed, to_note) = unbounded_channel();
         let broker = tokio::task::spawn_blocking(move || {
-            Broker::open(config, file, port, store_host, awake)
+            Broker::open(config, file, port, store_host, awake, committed)
         })
         .await
         .map_err(|e| StartError::Thread(io::Error::other(e)))??;
@@ -184,6 +198,10 @@ impl RunningBroker {
             tokio::spawn(expire_clients(broker.clone())),
             tokio::spawn(keep_offsets(broker.clone())),
             tokio::spawn(count_stats(broker.clone())),
+            tokio::spawn(schedule::deliver(broker.clone())),
+            tokio::spawn(keep_delay_offsets(broker.clone())),
+            tokio::spawn(transactions::note_committed(broker.clone(), to_note)),
+            tokio::spawn(transactions::check(broker.clone())),
         ];
         let registering = broker.registration.start(&broker.topics, &broker.config);
         tracing::info!(address = %main.address, store = %store_host, "broker started");
@@ -237,11 +255,13 @@ impl RunningBroker {
             }
             None => self.main.shutdown(drain).await,
         }
+        broker.schedule.end();
         for task in &self.tasks {
             task.abort();
         }
         let closed = tokio::task::spawn_blocking(move || {
             broker.persist_offsets();
+            broker.persist_delay_offsets();
             broker.store.shutdown()
         });
         closed
@@ -257,16 +277,20 @@ impl Broker {
         port: u16,
         store_host: SocketAddr,
         awake: UnboundedSender<Vec<HeldPull>>,
+        committed: UnboundedSender<Committed>,
     ) -> Result<Self, StartError> {
         let clock = Clock::system();
         let long_polling = Arc::new(Mutex::new(LongPolling::default()));
         let store_config = config.store_config(port)?;
         let cluster = config.broker_cluster_name.clone();
+        let schedule = Arc::new(Schedule::new(&config));
         let config = Arc::new(LiveConfig::new(config, file));
         let stats = Arc::new(Stats::new(&cluster, clock.now_ms()));
         let events = BrokerEvents {
             config: config.clone(),
             stats: stats.clone(),
+            schedule: schedule.clone(),
+            committed,
             store_host,
             long_polling: long_polling.clone(),
             awake: awake.clone(),
@@ -281,11 +305,15 @@ impl Broker {
                 problem: problem.to_string(),
             }
         };
+        schedule
+            .load()
+            .map_err(table("the progress of delayed messages"))?;
         Ok(Self {
             topics: Arc::new(Topics::open(&current, clock.now_ms()).map_err(table("topics"))?),
             groups: Groups::open(&current, clock.now_ms()).map_err(table("consumer groups"))?,
             offsets: Offsets::open(&current).map_err(table("consumer offsets"))?,
             stats,
+            schedule,
             registration: Registration::new(port),
             read: pool("broker-read", READ_THREADS, &current)?,
             admin: pool("broker-admin", ADMIN_THREADS, &current)?,
@@ -379,6 +407,67 @@ impl Broker {
             .map_err(|e| Refusal::system(e.to_string()))
     }
 
+    /// Appends messages of the broker's own, in order, and waits until they are in the log. The
+    /// first that is refused is the last that is tried. Blocks.
+    pub(crate) fn append_own<'a>(
+        &self,
+        messages: impl IntoIterator<Item = RecordFields<'a>>,
+        wait: Wait,
+    ) -> Vec<Result<Appended, NotStored>> {
+        let (to, results) = mpsc::channel();
+        let mut outcomes = Vec::new();
+        let mut sizes = Vec::new();
+        for message in messages {
+            let ticket = Ticket::Own(outcomes.len(), to.clone());
+            let appended = self.append(&message, wait, ticket);
+            let refused = appended.is_err();
+            sizes.push((message.topic, message.body.len() + message.properties.len()));
+            outcomes.push(match appended {
+                // What remains true of those that nothing more is heard of.
+                Ok(()) => Err(AppendError::ShuttingDown.into()),
+                Err(refusal) => Err(refusal.into()),
+            });
+            if refused {
+                break;
+            }
+        }
+        self.store.kick();
+        drop(to);
+        // Ends when the store has dropped the last ticket.
+        for (number, result) in results {
+            if let (Ok(_), Some((topic, bytes))) = (&result, sizes.get(number)) {
+                self.stats.put(topic, 1, *bytes);
+            }
+            if let Some(outcome) = outcomes.get_mut(number) {
+                *outcome = result.map_err(NotStored::from);
+            }
+        }
+        outcomes
+    }
+
+    /// Appends a message of the broker's own; the caller wakes the writer.
+    pub(crate) fn append(
+        &self,
+        message: &RecordFields<'_>,
+        wait: Wait,
+        ticket: Ticket,
+    ) -> Result<(), AppendRefusal> {
+        let mut record = Vec::new();
+        message
+            .encode_into(&mut record)
+            .map_err(|_| AppendRefusal::Invalid("its properties are too long"))?;
+        let appended = self
+            .store
+            .append(message.topic, message.queue_id, &record, 1, wait, ticket);
+        appended.map_err(|(_, refusal)| refusal)
+    }
+
+    fn persist_delay_offsets(&self) {
+        if let Err(e) = self.schedule.persist() {
+            tracing::error!("the progress of delayed messages is not saved: {e}");
+        }
+    }
+
     fn persist_offsets(&self) {
         if let Err(e) = self.offsets.persist() {
             tracing::error!("consumer offsets are not saved: {e}");
@@ -466,6 +555,17 @@ async fn keep_offsets(broker: Arc<Broker>) {
             let broker = broker.clone();
             let _ = tokio::task::spawn_blocking(move || broker.persist_offsets()).await;
         }
+    }
+}
+
+async fn keep_delay_offsets(broker: Arc<Broker>) {
+    let mut tick = every(Duration::from_millis(
+        broker.config.current().flush_delay_offset_interval,
+    ));
+    loop {
+        tick.tick().await;
+        let broker = broker.clone();
+        let _ = tokio::task::spawn_blocking(move || broker.persist_delay_offsets()).await;
     }
 }
 

@@ -1,17 +1,35 @@
-//! What the store tells the broker: sends are answered, waiting pulls are woken. Runs on the
-//! store's threads, so nothing here blocks or reads from disk.
+//! What the store tells the broker: appends are done, waiting pulls are woken. Runs on the store's
+//! threads, so nothing here blocks or reads from disk.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use remoting::transport::connection::Connection;
-use store::{Arrival, Done, StoreEvents};
+use remoting::transport::connection::{Answer, Connection, ReplyHandle};
+use remoting::transport::router::Refusal;
+use store::{AppendError, Appended, Arrival, Done, StoreEvents};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::LiveConfig;
 use crate::handlers::send::{self, SendTicket};
 use crate::long_polling::{HeldPull, LongPolling};
+use crate::names::SCHEDULE_TOPIC;
+use crate::schedule::Schedule;
 use crate::stats::Stats;
+use crate::transactions::Committed;
+
+/// What follows when an append is done.
+#[derive(Debug)]
+pub(crate) enum Ticket {
+    /// The answer to a send.
+    Send(SendTicket),
+    /// An answer that says no more than whether it is stored.
+    Plain(ReplyHandle),
+    /// The broker waits for several of its own messages: the number of this one.
+    Own(usize, Sender<(usize, Result<Appended, AppendError>)>),
+    /// The half message is noted as done.
+    Commit(Committed),
+}
 
 /// The store's way back to the clients.
 pub(crate) struct BrokerEvents {
@@ -19,24 +37,22 @@ pub(crate) struct BrokerEvents {
     pub(crate) stats: Arc<Stats>,
     pub(crate) store_host: SocketAddr,
     pub(crate) long_polling: Arc<Mutex<LongPolling>>,
+    pub(crate) schedule: Arc<Schedule>,
     /// Bounded by the number of pulls that wait.
     pub(crate) awake: UnboundedSender<Vec<HeldPull>>,
+    /// Bounded by the appends that the store takes.
+    pub(crate) committed: UnboundedSender<Committed>,
 }
 
 impl StoreEvents for BrokerEvents {
-    type Ticket = SendTicket;
+    type Ticket = Ticket;
 
-    fn completed(&mut self, done: &mut Vec<Done<SendTicket>>) {
+    fn completed(&mut self, done: &mut Vec<Done<Ticket>>) {
         let config = self.config.current();
         // Each connection is woken once for all its answers; neighbours share one most of the time.
         let mut written: Vec<Arc<Connection>> = Vec::new();
-        for Done { ticket, result } in done.drain(..) {
-            if result.is_ok() {
-                self.stats
-                    .put(&ticket.topic.topic_name, ticket.messages(), ticket.bytes);
-            }
-            send::answer(&config, self.store_host, &ticket, &result);
-            let connection = &ticket.reply.connection;
+        let mut answered = |reply: &ReplyHandle| {
+            let connection = &reply.connection;
             if !written
                 .iter()
                 .rev()
@@ -45,6 +61,32 @@ impl StoreEvents for BrokerEvents {
             {
                 written.push(Arc::clone(connection));
             }
+        };
+        for Done { ticket, result } in done.drain(..) {
+            match ticket {
+                Ticket::Send(ticket) => {
+                    if result.is_ok() {
+                        self.stats
+                            .put(&ticket.topic.topic_name, ticket.messages(), ticket.bytes);
+                    }
+                    send::answer(&config, self.store_host, &ticket, &result);
+                    answered(&ticket.reply);
+                }
+                Ticket::Plain(reply) => {
+                    reply.push(&plain(&result));
+                    answered(&reply);
+                }
+                // Fails only when nobody waits any more.
+                Ticket::Own(number, to) => drop(to.send((number, result))),
+                Ticket::Commit(committed) => match result {
+                    // Fails only while the broker stops; the producer is asked again then.
+                    Ok(_) => drop(self.committed.send(committed)),
+                    Err(_) => {
+                        committed.reply.push(&plain(&result));
+                        answered(&committed.reply);
+                    }
+                },
+            }
         }
         for connection in written {
             connection.wake();
@@ -52,6 +94,12 @@ impl StoreEvents for BrokerEvents {
     }
 
     fn arrived(&mut self, arrivals: &[Arrival]) {
+        for arrival in arrivals
+            .iter()
+            .filter(|arrival| &*arrival.topic == SCHEDULE_TOPIC)
+        {
+            self.schedule.arrived(arrival.queue_id);
+        }
         let mut long_polling = self
             .long_polling
             .lock()
@@ -72,6 +120,17 @@ impl StoreEvents for BrokerEvents {
         if !awake.is_empty() {
             // Fails only while the broker stops.
             let _ = self.awake.send(awake);
+        }
+    }
+}
+
+fn plain(result: &Result<Appended, AppendError>) -> Answer {
+    match result {
+        // Stored but not known to be synced is as good here: it is not lost but by a power cut.
+        Ok(_) => Answer::ok(),
+        Err(error) => {
+            let refusal = Refusal::system(error.to_string());
+            Answer::with_code(refusal.code, refusal.remark)
         }
     }
 }

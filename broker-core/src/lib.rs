@@ -18,8 +18,10 @@ mod names;
 mod offsets;
 mod registration;
 mod routes;
+mod schedule;
 mod stats;
 mod table_file;
 mod topics;
+mod transactions;
 
 pub use broker::{RunningBroker, StartError};

@@ -3,8 +3,10 @@
 //! Topics become folders and both become keys of tables, so nothing is created under a name that
 //! was not checked here.
 
-/// Topics and groups in which a group's failed messages come back.
+/// Before a group's name: the topic in which its failed messages come back, and the one in which
+/// they end.
 pub(crate) const RETRY_PREFIX: &str = "%RETRY%";
+const DLQ_PREFIX: &str = "%DLQ%";
 /// Template of topics that sends create. Clients of 4.3.0 ask for [`AUTO_CREATE_TOPIC_KEY`].
 pub(crate) const TBW102: &str = "TBW102";
 pub(crate) const AUTO_CREATE_TOPIC_KEY: &str = "AUTO_CREATE_TOPIC_KEY";
@@ -12,6 +14,12 @@ pub(crate) const BENCHMARK_TEST: &str = "BenchmarkTest";
 pub(crate) const SELF_TEST_TOPIC: &str = "SELF_TEST_TOPIC";
 pub(crate) const OFFSET_MOVED_EVENT: &str = "OFFSET_MOVED_EVENT";
 pub(crate) const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// Half messages; those that are done with; those that were given up.
+pub(crate) const TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+pub(crate) const TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+pub(crate) const TRANS_CHECK_MAX_TIME_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+/// Under this group the broker keeps how far it is with transactions.
+pub(crate) const TRANS_GROUP: &str = "CID_RMQ_SYS_TRANS";
 
 const TOPIC_BYTES_MAX: usize = 127;
 /// As Apache's clients allow, less the prefix of the retry topic, which is a folder.
@@ -19,9 +27,9 @@ const GROUP_BYTES_MAX: usize = 255 - RETRY_PREFIX.len();
 
 const NOT_SENDABLE: [&str; 6] = [
     SCHEDULE_TOPIC,
-    "RMQ_SYS_TRANS_HALF_TOPIC",
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-    "TRANS_CHECK_MAX_TIME_TOPIC",
+    TRANS_HALF_TOPIC,
+    TRANS_OP_HALF_TOPIC,
+    TRANS_CHECK_MAX_TIME_TOPIC,
     SELF_TEST_TOPIC,
     OFFSET_MOVED_EVENT,
 ];
@@ -48,6 +56,11 @@ const SYSTEM_GROUP_PREFIX: &str = "CID_RMQ_SYS_";
 /// The topic in which a group's failed messages come back.
 pub(crate) fn retry_topic(group: &str) -> String {
     format!("{RETRY_PREFIX}{group}")
+}
+
+/// The topic in which messages end that a group could not consume.
+pub(crate) fn dead_letter_topic(group: &str) -> String {
+    format!("{DLQ_PREFIX}{group}")
 }
 
 /// Whether clients may have a topic of this name. The error is what Apache answers.

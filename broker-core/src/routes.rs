@@ -5,7 +5,7 @@ use remoting::transport::router::{Lane, Routes};
 
 use crate::broker::Broker;
 use crate::handlers::admin::{broker as settings, group, progress, runtime, topic};
-use crate::handlers::{client, offset, pull, query, send};
+use crate::handlers::{client, offset, pull, query, send, send_back, transaction};
 
 /// The VIP port is for sending: consumers stay on the main one.
 pub(crate) const VIP_EXCLUDED: &[Code] = &[Code::PULL_MESSAGE, Code::LITE_PULL_MESSAGE];
@@ -22,6 +22,8 @@ pub(crate) fn routes() -> Routes<Broker> {
         .on(Code::LITE_PULL_MESSAGE, Direct, pull::pull_message)
         .on(Code::QUERY_MESSAGE, Read, query::query_message)
         .on(Code::VIEW_MESSAGE_BY_ID, Read, query::view_message)
+        .on(Code::CONSUMER_SEND_MSG_BACK, Read, send_back::send_back)
+        .on(Code::END_TRANSACTION, Read, transaction::end_transaction)
         // Offsets.
         .on(
             Code::QUERY_CONSUMER_OFFSET,

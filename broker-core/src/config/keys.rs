@@ -168,6 +168,20 @@ keys! {
     "defaultQueryMaxNum" default_query_max_num: u32 = 32, AtStart, in COUNT
         => "most messages in the answer to a query by unique key";
 
+    // Delays and transactions.
+    "messageDelayLevel" message_delay_level: Vec<i64> = StoreConfig::new(PathBuf::new()).delay_levels_ms, AtStart
+        => "the delays of levels 1, 2, 3 …, separated by blanks";
+    "flushDelayOffsetInterval" flush_delay_offset_interval: u64 = 10_000, AtStart, in COUNT
+        => "milliseconds between two savings of how far delayed messages are delivered";
+    "rejectTransactionMessage" reject_transaction_message: bool = false, Live
+        => "refuse transactional messages";
+    "transactionTimeOut" transaction_time_out: i64 = 6_000, Live, in COUNT
+        => "milliseconds after which a producer is asked for the end of a transaction";
+    "transactionCheckMax" transaction_check_max: u32 = 15, Live, in COUNT
+        => "how often a producer is asked before a transaction is given up";
+    "transactionCheckInterval" transaction_check_interval: u64 = 60_000, AtStart, in COUNT
+        => "milliseconds between two looks for unfinished transactions";
+
     // The store's folders and files.
     "storePathRootDir" store_path_root_dir: PathBuf = env.home.join("store"), AtStart
         => "the folder of everything stored";
@@ -235,8 +249,6 @@ keys! {
         => "most messages in the answer to a pull of old messages";
     "accessMessageInMemoryMaxRatio" access_message_in_memory_max_ratio: u8 = 40, AtStart, in 1..=100
         => "percent of the machine's memory: messages further behind are old";
-    "messageDelayLevel" message_delay_level: Vec<i64> = StoreConfig::new(PathBuf::new()).delay_levels_ms, AtStart
-        => "the delays of levels 1, 2, 3 …, separated by blanks";
 }
 
 /// The row of a key.
@@ -508,21 +520,16 @@ pub(super) const WITHOUT_EFFECT: &[WithoutEffect] = &[
         ],
     },
     WithoutEffect {
-        why: "transactions are not supported yet",
+        why: "each end of a transaction is noted at once",
         keys: &[
-            ("rejectTransactionMessage", &[]),
-            ("transactionTimeOut", &[]),
-            ("transactionCheckMax", &[]),
-            ("transactionCheckInterval", &[]),
             ("transactionOpMsgMaxSize", &[]),
             ("transactionOpBatchInterval", &[]),
             ("transactionMetricFlushInterval", &[]),
         ],
     },
     WithoutEffect {
-        why: "delayed delivery is not supported yet",
+        why: "delayed messages are those with a delay level, delivered in order",
         keys: &[
-            ("flushDelayOffsetInterval", &[]),
             ("enableScheduleMessageStats", &[]),
             ("enableScheduleAsyncDeliver", &["false"]),
             ("scheduleAsyncDeliverMaxPendingLimit", &[]),

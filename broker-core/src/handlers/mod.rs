@@ -7,10 +7,13 @@ pub(crate) mod offset;
 pub(crate) mod pull;
 pub(crate) mod query;
 pub(crate) mod send;
+pub(crate) mod send_back;
+pub(crate) mod transaction;
 
 use std::sync::Arc;
 
 use remoting::protocol::body::group::SubscriptionGroupConfig;
+use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::fastjson::{self, JsonError};
 use remoting::transport::connection::Answer;
@@ -19,6 +22,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::broker::Broker;
+use crate::names;
+use crate::topics::topic;
 
 /// Ends the remarks that Apache ends with a link.
 const FAQ: &str = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
@@ -39,6 +44,36 @@ fn group_of(
         let remark = format!("subscription group [{name}] does not exist, {FAQ}");
         Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark)
     })
+}
+
+/// Clients before this version say nothing of how often they want to try.
+const FIRST_VERSION_WITH_MAX_RECONSUME_TIMES: i32 = 121;
+
+/// How often a group's messages are tried before they are given up.
+fn max_reconsume_times(
+    request: &Request<'_>,
+    wanted: Option<i32>,
+    group: &SubscriptionGroupConfig,
+) -> i32 {
+    wanted
+        .filter(|_| request.command.version >= FIRST_VERSION_WITH_MAX_RECONSUME_TIMES)
+        .unwrap_or(group.retry_max_times)
+}
+
+/// The topic in which a group's messages end. `Ok(None)`: creating it would block here.
+fn dead_letter_topic(
+    broker: &Broker,
+    request: &Request<'_>,
+    group: &str,
+) -> Result<Option<Arc<TopicConfig>>, Refusal> {
+    let name = names::dead_letter_topic(group);
+    match broker.topics.find(&name) {
+        Some(topic) => Ok(Some(topic)),
+        None if !request.may_block() => Ok(None),
+        None => broker
+            .create_topic(topic(&name, 1, PERM_READ | PERM_WRITE))
+            .map(Some),
+    }
 }
 
 fn topic_not_exist(topic: &str) -> Refusal {

@@ -15,6 +15,7 @@ use remoting::protocol::message::batch;
 use remoting::protocol::message::id::offset_message_id;
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::RecordFields;
+use remoting::protocol::message::sys_flag;
 use remoting::transport::connection::{Answer, ReplyHandle};
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::{AppendError, AppendRefusal, Appended, PutStatus, Wait};
@@ -22,6 +23,8 @@ use store::{AppendError, AppendRefusal, Appended, PutStatus, Wait};
 use super::topic_not_exist;
 use crate::broker::Broker;
 use crate::config::{BrokerConfig, BrokerRole};
+use crate::events::Ticket;
+use crate::names::{self, RETRY_PREFIX, SCHEDULE_TOPIC, TRANS_HALF_TOPIC};
 
 /// A larger encoding buffer is not kept.
 const KEPT_SCRATCH_BYTES: usize = 256 * 1024;
@@ -68,8 +71,38 @@ pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
     };
     let queue_id = queue_of(broker, request, &header, &topic)?;
     let given = header.properties.as_deref().unwrap_or_default().as_bytes();
-    refuse_unsupported(given)?;
-    let waits = properties::get(given, properties::WAIT) != Some("false");
+    let wanted = Wanted::read(given)?;
+    let batch = header.batch.unwrap_or(false);
+    let level = wanted.delay.and_then(|level| broker.schedule.level(level));
+    let transaction = header.sys_flag & sys_flag::TRANSACTION_MASK;
+    if batch && (wanted.half || level.is_some() || transaction != 0) {
+        let remark = "messages of a batch can neither be delayed nor be transactional";
+        return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+    }
+    let (topic, queue_id, fate) = match exhausted(broker, request, &header)? {
+        Exhausted::WouldBlock => return Ok(Reply::MoveTo(Lane::Admin)),
+        Exhausted::DeadLetter(topic) => (topic, 0, Fate::DeadLetter),
+        Exhausted::No => {
+            let retries = header.reconsume_times.unwrap_or(0) > 0;
+            let fate = match level {
+                // Clients before 4.6.1 leave the mark of a transaction on messages that failed.
+                level if wanted.half && !(retries && level.is_some()) => Fate::Half,
+                Some(level) if matches!(transaction, 0 | sys_flag::TRANSACTION_COMMIT) => {
+                    Fate::Delayed(level)
+                }
+                _ => Fate::Plain,
+            };
+            (topic, queue_id, fate)
+        }
+    };
+    if matches!(fate, Fate::Half) && config.reject_transaction_message {
+        let remark = format!(
+            "the broker[{}] sending transaction message is forbidden",
+            config.broker_ip1
+        );
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    let (kept_topic, kept_queue_id) = fate.place(&topic.topic_name, queue_id);
 
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.records.clear();
@@ -78,9 +111,10 @@ pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
             store_host: broker.store_host,
             request,
             header: &header,
-            queue_id,
+            real: (&topic.topic_name, queue_id),
+            fate,
         };
-        let record_bytes = if header.batch.unwrap_or(false) {
+        let record_bytes = if batch {
             encoder.batch(given, scratch)?
         } else {
             encoder.single(given, scratch)?;
@@ -88,25 +122,29 @@ pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
         };
         let ticket = SendTicket {
             reply: request.reply_handle(),
-            topic,
+            topic: topic.clone(),
             bytes: scratch.records.len(),
             queue_id,
             record_bytes,
-            stored: if waits {
+            stored: if wanted.waits {
                 stored_code(&config)
             } else {
                 ResponseCode::SUCCESS
             },
         };
         let count = ticket.messages();
-        let wait = if waits { Wait::Stored } else { Wait::Written };
+        let wait = if wanted.waits {
+            Wait::Stored
+        } else {
+            Wait::Written
+        };
         let appended = broker.store.append(
-            &header.topic,
-            queue_id,
+            kept_topic,
+            kept_queue_id,
             &scratch.records,
             count,
             wait,
-            ticket,
+            Ticket::Send(ticket),
         );
         if scratch.records.capacity() > KEPT_SCRATCH_BYTES {
             scratch.records = Vec::new();
@@ -126,7 +164,7 @@ fn topic_of(
     header: &SendMessageRequestHeader<'_>,
 ) -> Result<Option<Arc<TopicConfig>>, Refusal> {
     let name = &*header.topic;
-    if crate::names::is_not_sendable(name) {
+    if names::is_not_sendable(name) {
         let remark = format!("Sending message to topic[{name}] is forbidden.");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
@@ -163,23 +201,121 @@ fn queue_of(
     Ok(header.queue_id)
 }
 
-/// What would be stored as an ordinary message and then not treated as its sender expects.
-fn refuse_unsupported(given: &[u8]) -> Result<(), Refusal> {
-    for (name, value) in properties::iter(given) {
-        let what = match name {
-            properties::TRANSACTION_PREPARED if value.eq_ignore_ascii_case("true") => {
-                "transactional messages"
-            }
-            properties::DELAY if value != "0" => "delayed messages",
-            properties::TIMER_DELAY_MS
-            | properties::TIMER_DELAY_SEC
-            | properties::TIMER_DELIVER_MS => "timed messages",
-            _ => continue,
+/// What a message's properties ask of the broker.
+#[derive(Debug)]
+struct Wanted<'a> {
+    waits: bool,
+    delay: Option<&'a str>,
+    half: bool,
+}
+
+impl<'a> Wanted<'a> {
+    fn read(given: &'a [u8]) -> Result<Self, Refusal> {
+        let mut wanted = Self {
+            waits: true,
+            delay: None,
+            half: false,
         };
-        let remark = format!("{what} (property {name}) are not supported by this broker yet");
-        return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+        for (name, value) in properties::iter(given) {
+            match name {
+                properties::WAIT => wanted.waits = value != "false",
+                properties::DELAY => wanted.delay = Some(value),
+                properties::TRANSACTION_PREPARED => {
+                    wanted.half = value.eq_ignore_ascii_case("true")
+                }
+                // It would be delivered at once, which its sender does not expect.
+                properties::TIMER_DELAY_MS
+                | properties::TIMER_DELAY_SEC
+                | properties::TIMER_DELIVER_MS => {
+                    let remark = format!(
+                        "timed messages (property {name}) are not supported by this broker yet"
+                    );
+                    return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+                }
+                _ => {}
+            }
+        }
+        Ok(wanted)
     }
-    Ok(())
+}
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Plain,
+    DeadLetter,
+    /// Kept at this level until it is due.
+    Delayed(i32),
+    /// Kept until its transaction has ended.
+    Half,
+}
+
+impl Fate {
+    /// Where it is stored for now.
+    fn place(self, topic: &str, queue_id: i32) -> (&str, i32) {
+        match self {
+            Self::Plain | Self::DeadLetter => (topic, queue_id),
+            Self::Delayed(level) => (SCHEDULE_TOPIC, level - 1),
+            Self::Half => (TRANS_HALF_TOPIC, 0),
+        }
+    }
+
+    /// Its properties as they are stored. `WAIT` has served its purpose, as in 4.9.
+    fn properties(
+        self,
+        given: &[u8],
+        (topic, queue_id): (&str, i32),
+        cluster: &str,
+        out: &mut Vec<u8>,
+    ) {
+        use properties::{CLUSTER, DELAY, REAL_QUEUE_ID, REAL_TOPIC, WAIT};
+        match self {
+            Self::Plain => properties::copy_without(given, &[WAIT, CLUSTER], out),
+            Self::DeadLetter => properties::copy_without(given, &[WAIT, CLUSTER, DELAY], out),
+            Self::Delayed(_) | Self::Half => {
+                properties::copy_without(
+                    given,
+                    &[WAIT, CLUSTER, DELAY, REAL_TOPIC, REAL_QUEUE_ID],
+                    out,
+                );
+            }
+        }
+        if let Self::Delayed(level) = self {
+            properties::append(out, DELAY, &level.to_string());
+        }
+        if let Self::Delayed(_) | Self::Half = self {
+            properties::append(out, REAL_TOPIC, topic);
+            properties::append(out, REAL_QUEUE_ID, &queue_id.to_string());
+        }
+        properties::append(out, CLUSTER, cluster);
+    }
+}
+
+/// Whether a message that a consumer sends to its retry topic itself has been tried often enough.
+enum Exhausted {
+    No,
+    DeadLetter(Arc<TopicConfig>),
+    /// Finding out would block here.
+    WouldBlock,
+}
+
+fn exhausted(
+    broker: &Broker,
+    request: &Request<'_>,
+    header: &SendMessageRequestHeader<'_>,
+) -> Result<Exhausted, Refusal> {
+    let Some(name) = header.topic.strip_prefix(RETRY_PREFIX) else {
+        return Ok(Exhausted::No);
+    };
+    let Some(group) = super::group_of(broker, request, name)? else {
+        return Ok(Exhausted::WouldBlock);
+    };
+    let max = super::max_reconsume_times(request, header.max_reconsume_times, &group);
+    if header.reconsume_times.unwrap_or(0) < max {
+        return Ok(Exhausted::No);
+    }
+    let topic = super::dead_letter_topic(broker, request, name)?;
+    Ok(topic.map_or(Exhausted::WouldBlock, Exhausted::DeadLetter))
 }
 
 struct Encoder<'a> {
@@ -187,19 +323,18 @@ struct Encoder<'a> {
     store_host: SocketAddr,
     request: &'a Request<'a>,
     header: &'a SendMessageRequestHeader<'a>,
-    queue_id: i32,
+    /// Topic and queue that it is for.
+    real: (&'a str, i32),
+    fate: Fate,
 }
 
 impl Encoder<'_> {
-    /// One message. `WAIT` has served its purpose and is not stored, as in 4.9.
+    /// One message.
     fn single(&self, given: &[u8], scratch: &mut Scratch) -> Result<(), Refusal> {
         scratch.properties.clear();
-        properties::copy_without(given, properties::WAIT, &mut scratch.properties);
-        properties::append(
-            &mut scratch.properties,
-            properties::CLUSTER,
-            &self.config.broker_cluster_name,
-        );
+        let cluster = &self.config.broker_cluster_name;
+        self.fate
+            .properties(given, self.real, cluster, &mut scratch.properties);
         self.record(self.header.flag, self.request.body(), scratch)?;
         Ok(())
     }
@@ -239,17 +374,21 @@ impl Encoder<'_> {
         if body.len() > self.config.max_message_size as usize {
             return Err(illegal(self.config));
         }
+        let (topic, queue_id) = self.fate.place(self.real.0, self.real.1);
         let record = RecordFields {
-            queue_id: self.queue_id,
+            queue_id,
             flag,
-            sys_flag: self.header.sys_flag,
+            sys_flag: match self.fate {
+                Fate::Half => self.header.sys_flag & !sys_flag::TRANSACTION_MASK,
+                _ => self.header.sys_flag,
+            },
             born_timestamp: self.header.born_timestamp,
             born_host: self.request.connection.remote,
             store_host: self.store_host,
             reconsume_times: self.header.reconsume_times.unwrap_or(0),
             prepared_transaction_offset: 0,
             body,
-            topic: &self.header.topic,
+            topic,
             properties: &scratch.properties,
         };
         let length = record

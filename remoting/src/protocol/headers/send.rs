@@ -109,3 +109,18 @@ pub struct EndTransactionRequestHeader {
     pub msg_id: Option<String>,
     pub transaction_id: Option<String>,
 }
+
+/// `CHECK_TRANSACTION_STATE` (39), sent one-way to a producer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckTransactionStateRequestHeader {
+    /// Queue offset of the half message.
+    pub tran_state_table_offset: i64,
+    /// Commit-log offset of the half message, in bytes.
+    pub commit_log_offset: i64,
+    /// The unique key.
+    pub msg_id: Option<String>,
+    /// The unique key again.
+    pub transaction_id: Option<String>,
+    pub offset_msg_id: Option<String>,
+}

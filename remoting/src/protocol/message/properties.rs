@@ -14,6 +14,15 @@ pub const REAL_TOPIC: &str = "REAL_TOPIC";
 pub const REAL_QUEUE_ID: &str = "REAL_QID";
 /// `true`: a half message.
 pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
+/// How often a half message has been asked for.
+pub const TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
+/// Queue offset of the half message of which this one is a copy.
+pub const TRANSACTION_PREPARED_QUEUE_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
+/// Seconds for which the producer is not asked.
+pub const CHECK_IMMUNITY_TIME_IN_SECONDS: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
+/// Client id of the producer that a reply is for.
+pub const REPLY_TO_CLIENT: &str = "REPLY_TO_CLIENT";
+pub const PUSH_REPLY_TIME: &str = "PUSH_REPLY_TIME";
 pub const PRODUCER_GROUP: &str = "PGROUP";
 pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
 pub const RECONSUME_TIME: &str = "RECONSUME_TIME";
@@ -67,13 +76,14 @@ pub fn append(properties: &mut Vec<u8>, name: &str, value: &str) {
     properties.push(PROPERTY_END);
 }
 
-/// Copies a property string without the properties of one name; everything else stays as it was.
-pub fn copy_without(properties: &[u8], name: &str, out: &mut Vec<u8>) {
+/// Copies a property string without the properties of some names; everything else stays as it was.
+pub fn copy_without(properties: &[u8], names: &[&str], out: &mut Vec<u8>) {
     for entry in properties.split_inclusive(|&b| b == PROPERTY_END) {
-        let matches = entry
-            .strip_prefix(name.as_bytes())
-            .is_some_and(|rest| rest.first() == Some(&NAME_END));
-        if !matches {
+        let is_named = |name: &&str| {
+            let rest = entry.strip_prefix(name.as_bytes());
+            rest.is_some_and(|rest| rest.first() == Some(&NAME_END))
+        };
+        if !names.iter().any(is_named) {
             out.extend_from_slice(entry);
         }
     }
@@ -118,7 +128,11 @@ mod tests {
     #[test]
     fn adding_and_removing_keep_the_rest() {
         let mut out = Vec::new();
-        copy_without(b"WAIT\x01true\x02WAITING\x011\x02KEYS\x01k", WAIT, &mut out);
+        copy_without(
+            b"WAIT\x01true\x02WAITING\x011\x02DELAY\x013\x02KEYS\x01k",
+            &[WAIT, DELAY],
+            &mut out,
+        );
         assert_eq!(out, b"WAITING\x011\x02KEYS\x01k");
         append(&mut out, CLUSTER, "c");
         assert_eq!(out, b"WAITING\x011\x02KEYS\x01k\x02CLUSTER\x01c\x02");

@@ -312,6 +312,23 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The same message as the fields of a record to be.
+    pub fn fields(&self) -> RecordFields<'a> {
+        RecordFields {
+            queue_id: self.queue_id,
+            flag: self.flag,
+            sys_flag: self.sys_flag,
+            born_timestamp: self.born_timestamp,
+            born_host: self.born_host,
+            store_host: self.store_host,
+            reconsume_times: self.reconsume_times,
+            prepared_transaction_offset: self.prepared_transaction_offset,
+            body: self.body,
+            topic: self.topic,
+            properties: self.properties,
+        }
+    }
+
     /// The value of one property.
     pub fn property(&self, name: &str) -> Option<&'a str> {
         super::properties::get(self.properties, name)
