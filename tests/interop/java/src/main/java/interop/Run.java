@@ -57,6 +57,8 @@ final class Run {
         client.setNamesrvAddr(namesrv);
         client.setInstanceName("instance-" + ProcessHandle.current().pid() + "-" + instances.incrementAndGet());
         client.setPollNameServerInterval(1000);
+        // The first question to the name server waits for JIT and class loading.
+        client.setMqClientApiTimeout(15_000);
     }
 
     Message message(String body) {
