@@ -84,3 +84,36 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
     output.raw(template.text.as_bytes())?;
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use broker_core::config::{BrokerConfig, Environment};
+    use namesrv_core::NamesrvConfig;
+    use remoting::protocol::properties;
+
+    use super::*;
+
+    #[test]
+    fn every_setting_of_every_template_has_an_effect() {
+        for template in &TEMPLATES {
+            let warnings = if template.name == "namesrv.conf" {
+                let read = NamesrvConfig::from_properties(template.text, template.name, &[]);
+                read.unwrap().1.len()
+            } else {
+                let entries = properties::parse(template.text).unwrap();
+                let environment = Environment {
+                    namesrv_addr: None,
+                    home: "/home/mq".into(),
+                    host_name: "host".to_owned(),
+                    local_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                };
+                let file = Some((template.name, entries.as_slice()));
+                let read = BrokerConfig::from_properties(file, &[], &environment);
+                read.unwrap().1.len()
+            };
+            assert_eq!(warnings, 0, "{}", template.name);
+        }
+    }
+}

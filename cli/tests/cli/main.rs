@@ -2,3 +2,4 @@
 
 mod mq;
 mod offline;
+mod servers;
