@@ -1,5 +1,6 @@
 //! Real clients on our servers, ours on Apache's, stores that move between the two.
 
+mod apache_cases;
 mod go;
 mod java;
 mod ours_on_apache;

@@ -57,6 +57,25 @@ pub fn java(client_version: &str, namesrv: &str, scenario: &str, run: &str) -> P
     }
 }
 
+/// A class of Apache's integration cases, below `org.apache.rocketmq.test`.
+pub fn apache_cases(namesrv: &str, class: &str) -> Program {
+    let logs = logs(&format!("apache-cases-{class}"));
+    let mut command = java_command(&logs);
+    let cases = built("apache-cases");
+    // Our base class comes before the one of the published jar.
+    let class_path = format!("{0}/classes:{0}/lib/*", cases.display());
+    command
+        .arg(format!("-Dinterop.namesrv={namesrv}"))
+        .arg("-cp")
+        .arg(class_path)
+        .arg("org.junit.runner.JUnitCore")
+        .arg(format!("org.apache.rocketmq.test.{class}"));
+    Program {
+        command,
+        output: logs.join("output"),
+    }
+}
+
 /// The Spring Boot application with client 4.3.0.
 pub fn java_430(namesrv: &str, run: &str) -> Program {
     let logs = logs("java-430-springboot");
