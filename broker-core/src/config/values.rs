@@ -282,7 +282,7 @@ impl Value for FlushMode {
 }
 
 /// A name of a broker or cluster: it becomes a topic, and stands in files and lists.
-pub(super) fn name(text: &String) -> Result<(), String> {
+pub(super) fn name(text: &str) -> Result<(), String> {
     let bad = |c: char| c.is_whitespace() || matches!(c, '/' | '\\' | ';' | ':' | ',' | '@');
     if text.len() > 127 || text.contains(bad) || text.chars().all(|c| c == '.') {
         return Err(
@@ -294,12 +294,12 @@ pub(super) fn name(text: &String) -> Result<(), String> {
 }
 
 /// A topic that clients may use.
-pub(super) fn topic(text: &String) -> Result<(), String> {
+pub(super) fn topic(text: &str) -> Result<(), String> {
     crate::names::validate_topic(text)
 }
 
 /// An IP address or a host name, without port.
-pub(super) fn host(text: &String) -> Result<(), String> {
+pub(super) fn host(text: &str) -> Result<(), String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if text.parse::<IpAddr>().is_ok() || text.chars().all(legal) {
         Ok(())

@@ -491,7 +491,7 @@ impl<F: FileSystem> Tail<F> {
             let undone = full
                 && file
                     .set_len(position)
-                    .and_then(|()| file.set_len(log.file_size as u64))
+                    .and_then(|()| file.set_len(log.file_size))
                     .is_ok();
             self.zeroed = self.end;
             self.allocated = self.end;
