@@ -180,7 +180,8 @@ mod tests {
         };
         let many = [100; 14];
         #[rustfmt::skip]
-        let cases: &[(i8, &[i64], UsedRatios, Option<Trigger>, usize, bool)] = &[
+        type Case<'a> = (i8, &'a [i64], UsedRatios, Option<Trigger>, usize, bool);
+        let cases: &[Case<'_>] = &[
             // hour, ages, used, trigger, deleted, forcibly
             (4, &[100, 80, 10, 0], used(0.5, 0.5), Some(Hour), 2, false),
             (3, &[100, 80, 10, 0], used(0.5, 0.5), None, 0, false),

@@ -1,6 +1,9 @@
 //! The store through its door: what goes in comes out, also after stops of both kinds.
 
-#![expect(clippy::unwrap_used, reason = "what a test cannot do without may end it")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot do without may end it"
+)]
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
