@@ -1,5 +1,10 @@
 //! A broker in this process, over real sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot do without may end it"
+)]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn values_change_in_place() {
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        // Text before, changes, text after.
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+        let cases: &[Case<'_>] = &[
             ("", &[("a", "1")], "a=1\n"),
             ("a=0", &[("b", "1")], "a=0\nb=1\n"),
             (

@@ -179,8 +179,8 @@ mod tests {
             consume_queue: Some(0.1),
         };
         let many = [100; 14];
-        #[rustfmt::skip]
         type Case<'a> = (i8, &'a [i64], UsedRatios, Option<Trigger>, usize, bool);
+        #[rustfmt::skip]
         let cases: &[Case<'_>] = &[
             // hour, ages, used, trigger, deleted, forcibly
             (4, &[100, 80, 10, 0], used(0.5, 0.5), Some(Hour), 2, false),
