@@ -18,6 +18,7 @@ use remoting::transport::tls::{TlsError, TlsServer};
 use remoting::transport::workers::Workers;
 use store::fs::OsFileSystem;
 use store::{AppendError, AppendRefusal, Appended, Clock, ShutdownReport, Store, StoreError, Wait};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -65,6 +66,8 @@ pub(crate) struct Broker {
     pub(crate) registration: Registration,
     pub(crate) read: Pool,
     pub(crate) admin: Pool,
+    /// For what waits for a client's answer.
+    pub(crate) runtime: Handle,
     clients: Mutex<Clients<Arc<Connection>>>,
     locks: Mutex<LockTable>,
     long_polling: Arc<Mutex<LongPolling>>,
@@ -317,6 +320,7 @@ impl Broker {
             registration: Registration::new(port),
             read: pool("broker-read", READ_THREADS, &current)?,
             admin: pool("broker-admin", ADMIN_THREADS, &current)?,
+            runtime: Handle::current(),
             clients: Mutex::default(),
             locks: Mutex::default(),
             next_queue: AtomicU32::new(0),

@@ -193,6 +193,14 @@ impl<C: Clone> Clients<C> {
             .unwrap_or_default()
     }
 
+    /// A producer by its client id, whatever its group.
+    pub(crate) fn producer(&self, client_id: &str) -> Option<Member<C>> {
+        let mut members = self.producers.values().flat_map(BTreeMap::values);
+        members
+            .find(|member| member.client_id == client_id)
+            .cloned()
+    }
+
     /// Client ids of a group's members, each once, in order.
     pub(crate) fn consumer_ids(&self, group: &str) -> Vec<String> {
         let members = self

@@ -5,7 +5,7 @@ use remoting::transport::router::{Lane, Routes};
 
 use crate::broker::Broker;
 use crate::handlers::admin::{broker as settings, group, progress, runtime, topic};
-use crate::handlers::{client, offset, pull, query, send, send_back, transaction};
+use crate::handlers::{client, offset, pull, query, relay, reply, send, send_back, transaction};
 
 /// The VIP port is for sending: consumers stay on the main one.
 pub(crate) const VIP_EXCLUDED: &[Code] = &[Code::PULL_MESSAGE, Code::LITE_PULL_MESSAGE];
@@ -47,6 +47,11 @@ pub(crate) fn routes() -> Routes<Broker> {
             Read,
             offset::earliest_store_time,
         )
+        .on(
+            Code::INVOKE_BROKER_TO_RESET_OFFSET,
+            Read,
+            relay::reset_offset,
+        )
         // Clients.
         .on(Code::HEART_BEAT, Direct, client::heartbeat)
         .on(Code::UNREGISTER_CLIENT, Direct, client::unregister)
@@ -61,6 +66,19 @@ pub(crate) fn routes() -> Routes<Broker> {
             Code::CHECK_CLIENT_CONFIG,
             Direct,
             client::check_client_config,
+        )
+        .on(Code::SEND_REPLY_MESSAGE, Direct, reply::send_reply)
+        .on(Code::SEND_REPLY_MESSAGE_V2, Direct, reply::send_reply)
+        .on(Code::GET_CONSUMER_RUNNING_INFO, Direct, relay::running_info)
+        .on(
+            Code::CONSUME_MESSAGE_DIRECTLY,
+            Read,
+            relay::consume_directly,
+        )
+        .on(
+            Code::INVOKE_BROKER_TO_GET_CONSUMER_STATUS,
+            Direct,
+            relay::consumer_status,
         )
         // Topics.
         .on(Code::UPDATE_AND_CREATE_TOPIC, Admin, topic::create)
@@ -108,6 +126,7 @@ pub(crate) fn routes() -> Routes<Broker> {
             progress::clone_group_offset,
         )
         .on(Code::GET_ALL_CONSUMER_OFFSET, Read, progress::all_offsets)
+        .on(Code::GET_ALL_DELAY_OFFSET, Direct, progress::delay_offsets)
         // The broker itself.
         .on(Code::GET_BROKER_RUNTIME_INFO, Read, runtime::runtime_info)
         .on(Code::VIEW_BROKER_STATS_DATA, Read, runtime::stats_data)

@@ -14,10 +14,15 @@ use broker_core::config::BrokerConfig;
 use remoting::protocol::body::client::{
     ConsumerData, HeartbeatData, ProducerData, SubscriptionData,
 };
+use remoting::protocol::body::group::ResetOffsetBody;
 use remoting::protocol::body::register::RegisterBrokerBody;
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::{CommandView, RemotingCommand};
 use remoting::protocol::fastjson;
+use remoting::protocol::headers::client::{
+    ConsumerRunningInfoRequestHeader, ResetOffsetRequestHeader,
+};
+use remoting::protocol::headers::offset::UpdateConsumerOffsetRequestHeader;
 use remoting::protocol::headers::pull::{
     PULL_FLAG_SUBSCRIPTION, PULL_FLAG_SUSPEND, PullMessageRequestHeader, PullMessageResponseHeader,
 };
@@ -563,6 +568,127 @@ async fn a_transaction_that_nobody_ends_is_given_up() {
         (given_up.body, given_up.property("TRANSACTION_CHECK_TIMES")),
         (&b"forgotten"[..], Some("2"))
     );
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_asked_for_tools_and_for_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&dir, &[]).await;
+    broker.send("T", "m").await;
+    let (asked, mut requests) = mpsc::unbounded_channel();
+    let client = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
+    let data = HeartbeatData {
+        client_id: "c".to_owned(),
+        producer_data_set: vec![ProducerData {
+            group_name: "P".to_owned(),
+        }],
+        consumer_data_set: vec![ConsumerData {
+            group_name: "G".to_owned(),
+            ..ConsumerData::default()
+        }],
+    };
+    let heartbeat = RemotingCommand::request(RequestCode::HEART_BEAT)
+        .with_body(fastjson::to_vec(&data).unwrap());
+    client
+        .call(&broker.address, heartbeat, TIMEOUT)
+        .await
+        .unwrap();
+    let mut next = async || requests.recv().await.unwrap();
+    assert_eq!(
+        RequestCode(next().await.code),
+        RequestCode::NOTIFY_CONSUMER_IDS_CHANGED
+    );
+
+    let header = ConsumerRunningInfoRequestHeader {
+        consumer_group: "G".to_owned(),
+        client_id: "c".to_owned(),
+        jstack_enable: None,
+    };
+    let answer = broker
+        .ask(RequestCode::GET_CONSUMER_RUNNING_INFO, &header, "")
+        .await;
+    assert_eq!(
+        answer.response_code(),
+        ResponseCode::SUCCESS,
+        "{:?}",
+        answer.remark
+    );
+    assert_eq!(
+        RequestCode(next().await.code),
+        RequestCode::GET_CONSUMER_RUNNING_INFO
+    );
+
+    let reset = |group: &str| ResetOffsetRequestHeader {
+        topic: "T".to_owned(),
+        group: group.to_owned(),
+        timestamp: -1,
+        is_force: true,
+        queue_id: None,
+        offset: None,
+    };
+    let commit = |group: &'static str| UpdateConsumerOffsetRequestHeader {
+        consumer_group: group.into(),
+        topic: "T".into(),
+        queue_id: 0,
+        commit_offset: 0,
+    };
+    for group in ["G", "offline"] {
+        broker
+            .ask(RequestCode::UPDATE_CONSUMER_OFFSET, &commit(group), "")
+            .await;
+    }
+    let answer = broker
+        .ask(RequestCode::INVOKE_BROKER_TO_RESET_OFFSET, &reset("G"), "")
+        .await;
+    assert_eq!(
+        answer.response_code(),
+        ResponseCode::SUCCESS,
+        "{:?}",
+        answer.remark
+    );
+    let order = next().await;
+    assert_eq!(
+        RequestCode(order.code),
+        RequestCode::RESET_CONSUMER_CLIENT_OFFSET
+    );
+    assert_eq!(order.body, answer.body);
+    let table: ResetOffsetBody = fastjson::from_slice(&order.body).unwrap();
+    assert_eq!(
+        table.offset_table.0.into_values().collect::<Vec<_>>(),
+        [1],
+        "the end of the queue"
+    );
+    let answer = broker
+        .ask(
+            RequestCode::INVOKE_BROKER_TO_RESET_OFFSET,
+            &reset("offline"),
+            "",
+        )
+        .await;
+    assert_eq!(answer.response_code(), ResponseCode::CONSUMER_NOT_ONLINE);
+
+    let reply = SendMessageRequestHeader {
+        producer_group: "responders".into(),
+        topic: "c_REPLY_TOPIC".into(),
+        properties: Some("REPLY_TO_CLIENT\u{1}c\u{2}CORRELATION_ID\u{1}7\u{2}".into()),
+        ..SendMessageRequestHeader::default()
+    };
+    let answer = broker
+        .ask(RequestCode::SEND_REPLY_MESSAGE, &reply, "the reply")
+        .await;
+    assert_eq!(
+        answer.response_code(),
+        ResponseCode::SUCCESS,
+        "{:?}",
+        answer.remark
+    );
+    let pushed = next().await;
+    assert_eq!(
+        RequestCode(pushed.code),
+        RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT
+    );
+    assert_eq!(&pushed.body[..], b"the reply");
     broker.stop().await;
 }
 

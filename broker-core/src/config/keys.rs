@@ -562,9 +562,12 @@ pub(super) const WITHOUT_EFFECT: &[WithoutEffect] = &[
         ],
     },
     WithoutEffect {
-        why: "request and reply, light queues, popping and compaction are not supported yet",
+        why: "replies are passed on to their producers and not kept",
+        keys: &[("storeReplyMessageEnable", &["false"])],
+    },
+    WithoutEffect {
+        why: "light queues, popping and compaction are not supported yet",
         keys: &[
-            ("storeReplyMessageEnable", &[]),
             ("enableLmq", &["false"]),
             ("enableMultiDispatch", &["false"]),
             ("maxLmqConsumeQueueNum", &[]),

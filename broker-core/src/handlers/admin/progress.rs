@@ -182,3 +182,8 @@ pub(crate) fn clone_group_offset(broker: &Broker, request: &Request<'_>) -> Resu
 pub(crate) fn all_offsets(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
     Ok(json(&broker.offsets.to_wrapper())?.into())
 }
+
+/// `GET_ALL_DELAY_OFFSET` (45): how far each delay level is.
+pub(crate) fn delay_offsets(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
+    Ok(json(&broker.schedule.offsets())?.into())
+}

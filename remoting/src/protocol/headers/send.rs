@@ -124,3 +124,25 @@ pub struct CheckTransactionStateRequestHeader {
     pub transaction_id: Option<String>,
     pub offset_msg_id: Option<String>,
 }
+
+/// `PUSH_REPLY_MESSAGE_TO_CLIENT` (326), sent to a producer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplyMessageRequestHeader {
+    pub producer_group: String,
+    pub topic: String,
+    pub default_topic: String,
+    pub default_topic_queue_nums: i32,
+    pub queue_id: i32,
+    pub sys_flag: i32,
+    /// Consumer's clock, milliseconds since the epoch.
+    pub born_timestamp: i64,
+    pub flag: i32,
+    pub properties: Option<String>,
+    pub reconsume_times: Option<i32>,
+    pub unit_mode: Option<bool>,
+    pub born_host: String,
+    pub store_host: String,
+    /// Broker's clock, milliseconds since the epoch.
+    pub store_timestamp: i64,
+}
