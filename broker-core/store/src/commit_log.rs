@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::StoreError;
-use crate::fs::{File, FileSystem, OpenMode};
+use crate::fs::{File, FileSystem, OpenMode, create_durably};
 
 /// Space is reserved in steps of this many bytes ahead of the writer.
 const ALLOCATE_STEP: u64 = 64 * 1024 * 1024;
@@ -66,8 +66,7 @@ impl<F: FileSystem> CommitLog<F> {
     /// Finds the files in `dir`, which is created if absent. Existing files decide the file size; a
     /// last file that is too short (its creation was interrupted) is extended.
     pub(crate) fn open(fs: F, dir: &Path, config_file_size: u64) -> Result<Self, StoreError> {
-        fs.create_dir_all(dir)
-            .map_err(|e| StoreError::io("create", dir, e))?;
+        create_durably(&fs, dir).map_err(|e| StoreError::io("create", dir, e))?;
         let mut found = Vec::new();
         for entry in fs
             .list_dir(dir)

@@ -137,16 +137,20 @@ impl<F: FileSystem> ConsumeQueues<F> {
     /// Units whose record ends behind `cut_phy` are erased: the log has been cut there, or will be
     /// replayed from there. Units in front of `log_min` have lost their record. What is erased is
     /// durable with the next [`Self::sync`].
+    ///
+    /// A unit that a crash has torn may show any number as its position, a small one included, so
+    /// that the cut does not catch it: the last unit that is kept is shown to `has_record`.
     pub(crate) fn recover(
         &self,
         cut_phy: i64,
         log_min: i64,
+        has_record: impl Fn(&ConsumeQueue, i64, Unit) -> Result<bool, StoreError>,
     ) -> Result<RecoveredQueues, StoreError> {
         let mut work = self.work();
         let mut recovered = RecoveredQueues::default();
         for queue in self.all() {
             let files_end = queue.state().max;
-            let end = self.recover_queue(&mut work, &queue, cut_phy)?;
+            let end = self.recover_queue(&mut work, &queue, cut_phy, &has_record)?;
             recovered.queues += 1;
             recovered.max_phy = recovered.max_phy.max(queue.max_phy());
             recovered.cut += usize::from(end.had_more);
@@ -412,7 +416,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
                 state.trim(0)
             };
             work.resident_bytes = work.resident_bytes.saturating_sub(cached);
-            self.recover_queue(&mut work, &queue, phy)?;
+            self.recover_queue(&mut work, &queue, phy, |_, _, _| Ok(true))?;
         }
         Ok(())
     }
@@ -785,6 +789,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
         work: &mut Work<F>,
         queue: &ConsumeQueue,
         cut_phy: i64,
+        has_record: impl Fn(&ConsumeQueue, i64, Unit) -> Result<bool, StoreError>,
     ) -> Result<QueueEnd, StoreError> {
         let (first_file, old_max) = {
             let state = queue.state();
@@ -799,6 +804,18 @@ impl<F: FileSystem> ConsumeQueues<F> {
             loop {
                 let file_end = (file_start + self.units_per_file).min(old_max);
                 (end, last) = self.find_end(queue, file_start, file_end, keep)?;
+                while let Some(unit) = last {
+                    let before = if end - 1 > file_start {
+                        decode_units(&self.read_units(queue, end - 2, end - 1)?).next()
+                    } else {
+                        None
+                    };
+                    let behind = unit.is_filler() || before.is_none_or(|it| it.end() <= unit.phy);
+                    if keep(unit) && behind && has_record(queue, end - 1, unit)? {
+                        break;
+                    }
+                    (end, last) = (end - 1, before);
+                }
                 if end > file_start {
                     break;
                 }
@@ -1018,13 +1035,16 @@ impl<F: FileSystem> ConsumeQueues<F> {
             files.push((position, len));
         }
         files.sort_unstable();
-        // A crash came between creating the file and giving it its length: it holds nothing.
-        if let Some(&(position, 0)) = files.last() {
-            let path = dir.join(format!("{position:020}"));
-            self.fs
-                .remove_file(&path)
-                .map_err(|e| StoreError::io("delete", &path, e))?;
-            files.pop();
+        // A power failure has taken a file's length: it was never synced, nor was what is behind it.
+        if let Some(unsynced) = files.iter().position(|&(_, len)| len == 0) {
+            // Newest first: what is left is without a gap whenever this is interrupted.
+            for (position, _) in files.drain(unsynced..).rev() {
+                let path = dir.join(format!("{position:020}"));
+                tracing::warn!("{} was never synced: built again", path.display());
+                self.fs
+                    .remove_file(&path)
+                    .map_err(|e| StoreError::io("delete", &path, e))?;
+            }
         }
         Ok(files)
     }

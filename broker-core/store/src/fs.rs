@@ -117,6 +117,27 @@ pub trait FileSystem: Clone + Send + Sync + 'static {
     }
 }
 
+/// Creates a folder and its parents; the names of those that were absent are durable when it
+/// returns. What is synced in a folder is lost with the folder's own name.
+pub(crate) fn create_durably<F: FileSystem>(fs: &F, path: &Path) -> io::Result<()> {
+    let mut absent = Vec::new();
+    for dir in path.ancestors() {
+        if dir.as_os_str().is_empty() || fs.exists(dir)? {
+            break;
+        }
+        absent.push(dir);
+    }
+    if absent.is_empty() {
+        return Ok(());
+    }
+    fs.create_dir_all(path)?;
+    for dir in absent {
+        let parent = dir.parent().filter(|dir| !dir.as_os_str().is_empty());
+        fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
 /// An open file. Dropping it closes it; what was not synced may be lost by a power failure.
 #[expect(
     clippy::len_without_is_empty,

@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex};
 use remoting::protocol::message::tags::java_hash_of_units;
 
 use crate::StoreError;
-use crate::fs::{File, FileSystem, OpenMode};
+use crate::fs::{File, FileSystem, OpenMode, create_durably};
 use crate::index_feed::IndexEntry;
 use crate::shared::lock;
 
@@ -247,8 +247,7 @@ impl<F: FileSystem> Index<F> {
         trust: Trust,
     ) -> Result<Self, StoreError> {
         let layout = Layout { slots, entries };
-        fs.create_dir_all(dir)
-            .map_err(|e| StoreError::io("create", dir, e))?;
+        create_durably(&fs, dir).map_err(|e| StoreError::io("create", dir, e))?;
         let names = fs
             .list_dir(dir)
             .map_err(|e| StoreError::io("list", dir, e))?;
@@ -469,7 +468,9 @@ impl<F: FileSystem> Index<F> {
 }
 
 fn distrusted(header: &Header, trust: Trust) -> bool {
-    matches!(trust, Trust::Until(time) if header.end_timestamp > time)
+    // A crash came between making the file and writing its header.
+    let unborn = header.end_offset == 0 && header.next <= 1;
+    unborn || matches!(trust, Trust::Until(time) if header.end_timestamp > time)
 }
 
 /// `yyyyMMddHHmmssSSS` as a number.
@@ -769,26 +770,29 @@ impl<F: FileSystem> Current<F> {
 
     fn write_slots(&mut self, layout: Layout) -> Result<(), StoreError> {
         let mut bytes = Vec::new();
-        let mut begin = 0;
+        let mut run = 0..0; // the neighbouring pages in `bytes`
         let count = self.pages.len();
         for at in 0..count {
-            let dirty = self.pages[at].as_mut().filter(|page| page.dirty);
-            let (position, len) = Self::page_range(at, layout);
-            if let Some(page) = dirty {
+            let (_, len) = Self::page_range(at, layout);
+            if let Some(page) = self.pages[at].as_ref().filter(|page| page.dirty) {
                 if bytes.is_empty() {
-                    begin = position;
+                    run = at..at;
                 }
                 bytes.extend_from_slice(&page.bytes[..len]);
-                page.dirty = false;
+                run.end = at + 1;
                 if bytes.len() < WRITE_BYTES && at + 1 < count {
                     continue;
                 }
             }
             if !bytes.is_empty() {
                 self.file
-                    .write_all_at(&bytes, begin)
+                    .write_all_at(&bytes, Self::page_range(run.start, layout).0)
                     .map_err(|e| StoreError::io("write", &self.path, e))?;
                 bytes.clear();
+                // Not before: a failed write is tried again with the next flush.
+                for page in self.pages[run.clone()].iter_mut().flatten() {
+                    page.dirty = false;
+                }
             }
         }
         Ok(())

@@ -9,7 +9,7 @@
 //! backup. The caller is told, so that it can say so.
 
 use crate::StoreError;
-use crate::fs::{File, FileSystem, OpenMode};
+use crate::fs::{File, FileSystem, OpenMode, create_durably};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -102,8 +102,7 @@ pub fn save<F: FileSystem>(fs: &F, path: &Path, content: &[u8]) -> Result<(), St
         return Ok(());
     }
     let dir = path.parent().unwrap_or(Path::new("."));
-    fs.create_dir_all(dir)
-        .map_err(|e| StoreError::io("create", dir, e))?;
+    create_durably(fs, dir).map_err(|e| StoreError::io("create", dir, e))?;
     if let Some(old) = old.filter(|old| !old.is_empty()) {
         replace(fs, &with_suffix(path, ".bak"), &old)?;
     }

@@ -17,7 +17,7 @@ use crate::StoreError;
 use crate::checkpoint::Checkpoint;
 use crate::commit_log::CommitLog;
 use crate::config::StoreConfig;
-use crate::consume_queue::{AppendUnitError, Unit};
+use crate::consume_queue::{AppendUnitError, ConsumeQueue, Unit};
 use crate::consume_queues::{ConsumeQueues, Flush};
 use crate::dispatch::derive;
 use crate::fs::{File, FileSystem};
@@ -71,7 +71,9 @@ pub(crate) fn recover<F: FileSystem>(
     } else {
         from
     };
-    let found = queues.recover(cut_phy, log.min_offset())?;
+    let found = queues.recover(cut_phy, log.min_offset(), |queue, offset, unit| {
+        Ok(clean || has_record(&log, queue, offset, unit)?)
+    })?;
     if found.max_phy < safe.map_or(from, |safe| safe.queues_end) {
         // Queues are missing: built again from where the others end.
         from = found.max_phy.max(log.min_offset());
@@ -285,6 +287,32 @@ fn store_time<F: FileSystem>(log: &CommitLog<F>, at: i64) -> Result<Option<i64>,
         Scanned::Record(record) => Ok(Some(record.store_timestamp)),
         Scanned::End | Scanned::Invalid(_) => Ok(None),
     }
+}
+
+/// Whether the log has the record that a queue names, as far as it still can have it.
+fn has_record<F: FileSystem>(
+    log: &CommitLog<F>,
+    queue: &ConsumeQueue,
+    offset: i64,
+    unit: Unit,
+) -> Result<bool, StoreError> {
+    if unit.is_filler() || unit.phy < log.min_offset() {
+        return Ok(true);
+    }
+    if i64::from(unit.size) > log.file_size() {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; usize::try_from(unit.size).unwrap_or(0)];
+    if log.read(unit.phy, &mut bytes)?.is_none() {
+        return Ok(false);
+    }
+    Ok(Record::parse(&bytes).is_ok_and(|record| {
+        record.physical_offset == unit.phy
+            && record.total_size == bytes.len()
+            && record.queue_offset == offset
+            && record.queue_id == queue.queue_id
+            && record.topic == &*queue.topic
+    }))
 }
 
 fn sync_log<F: FileSystem>(

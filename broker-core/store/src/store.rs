@@ -11,7 +11,7 @@ use remoting::protocol::message::record;
 use crate::append_queue::{PendingAppend, PendingRecord};
 use crate::consume_queue::ConsumeQueue;
 use crate::dispatch::derive;
-use crate::fs::{FileSystem, OsFileSystem};
+use crate::fs::{FileSystem, OsFileSystem, create_durably};
 use crate::lock::{AbortMark, StoreLock};
 use crate::shared::{Shared, lock};
 use crate::upkeep::used_ratios;
@@ -52,8 +52,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     pub fn open(config: StoreConfig, fs: F, clock: Clock, events: E) -> Result<Self, StoreError> {
         config.check()?;
         let root = config.root.clone();
-        fs.create_dir_all(&root)
-            .map_err(|e| StoreError::io("create", &root, e))?;
+        create_durably(&fs, &root).map_err(|e| StoreError::io("create", &root, e))?;
         let folder_lock = StoreLock::take(&fs, &root)?;
         let abort = AbortMark::new(&root);
         let clean = !abort.stands(&fs)?;
@@ -178,11 +177,15 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     /// checkpoint moves past them, so that no restart brings them back.
     ///
     /// # Errors
-    /// `Io` when files cannot be deleted; what is left can be deleted by a second try.
+    /// `Io` when files cannot be deleted; what is left can be deleted by a second try. `Poisoned`
+    /// when the checkpoint cannot be moved: a restart may bring the topic back.
     pub fn delete_topic(&self, topic: &str) -> Result<(), StoreError> {
         self.shared.queues.delete_topic(topic)?;
         self.shared.advance_checkpoint();
-        Ok(())
+        match self.shared.read_only_reason() {
+            Some(reason) => Err(StoreError::Poisoned(reason.to_string())),
+            None => Ok(()),
+        }
     }
 
     /// Deletes expired files soon, whatever the hour says.

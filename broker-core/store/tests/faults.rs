@@ -1,0 +1,519 @@
+//! The store on a file system that fails, against a model of what was acknowledged.
+//!
+//! `MQ_STORE_SEEDS=N` runs N seeds instead of the few of the normal suite, beginning at
+//! `MQ_STORE_FIRST_SEED`. A failure names its seed.
+
+mod sim;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use remoting::protocol::message::record::{Record, RecordFields, records};
+use sim::{Fault, Random, SimFs};
+use store::{
+    AppendError, Appended, Arrival, Clock, Done, FlushMode, ReadFrom, ReadOutcome, ReadRequest,
+    ReadStatus, Store, StoreConfig, StoreError, StoreEvents, Wait, json_file,
+};
+
+const ROOT: &str = "/store";
+const LONG: Duration = Duration::from_secs(60);
+const START_MS: i64 = 1_700_000_000_000;
+const QUEUES: [(&str, i32); 4] = [("orders", 0), ("orders", 1), ("audit", 0), ("gone", 7)];
+
+type Answer = (usize, Result<Appended, AppendError>);
+
+struct Events(Sender<Answer>);
+
+impl StoreEvents for Events {
+    type Ticket = usize;
+
+    fn completed(&mut self, done: &mut Vec<Done<usize>>) {
+        for done in done.drain(..) {
+            // The receiver may have gone with the crash.
+            let _ = self.0.send((done.ticket, done.result));
+        }
+    }
+
+    fn arrived(&mut self, _arrivals: &[Arrival]) {}
+}
+
+/// A message of the model.
+#[derive(Debug, Clone)]
+struct Sent {
+    body: String,
+    /// Where it was acknowledged to be.
+    acknowledged: Option<i64>,
+}
+
+/// What was sent to each queue since its topic was deleted last, in this order.
+#[derive(Debug, Default)]
+struct Model {
+    queues: BTreeMap<(&'static str, i32), Vec<Sent>>,
+    sent: usize,
+    /// A topic whose deletion was begun and not finished: it may be there or not.
+    half_deleted: bool,
+    deletes: bool,
+}
+
+struct Run {
+    fs: SimFs,
+    clock: Arc<AtomicI64>,
+    flush_mode: FlushMode,
+}
+
+fn config(flush_mode: FlushMode) -> StoreConfig {
+    StoreConfig {
+        commit_log_file_size: 8 * 1024,
+        consume_queue_file_size: 20 * 16,
+        flush_mode,
+        flush_interval_consume_queue_ms: 10,
+        flush_consume_queue_thorough_interval_ms: 50,
+        max_hash_slot_num: 16,
+        max_index_num: 40,
+        delete_when: vec![],
+        clean_resource_interval_ms: i64::MAX as u64,
+        hot_tail_bytes: 32 * 1024,
+        ..StoreConfig::new(ROOT)
+    }
+}
+
+fn record(topic: &str, queue_id: i32, body: &str) -> Vec<u8> {
+    let host = "127.0.0.1:10911".parse().unwrap();
+    let properties = format!("KEYS\u{1}{body}\u{2}TAGS\u{1}TagA\u{2}");
+    let fields = RecordFields {
+        queue_id,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: 1,
+        born_host: host,
+        store_host: host,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: body.as_bytes(),
+        topic,
+        properties: properties.as_bytes(),
+    };
+    let mut bytes = Vec::new();
+    fields.encode_into(&mut bytes).unwrap();
+    bytes
+}
+
+impl Run {
+    fn new(seed: u64, flush_mode: FlushMode) -> Self {
+        Self {
+            fs: SimFs::new(seed),
+            clock: Arc::new(AtomicI64::new(START_MS)),
+            flush_mode,
+        }
+    }
+
+    fn open(&self) -> Result<(Store<Events, SimFs>, Receiver<Answer>), StoreError> {
+        let (sender, answers) = channel();
+        let clock = Arc::clone(&self.clock);
+        let clock = Clock::new(move || clock.load(Ordering::Relaxed));
+        let config = config(self.flush_mode);
+        let store = Store::open(config, self.fs.clone(), clock, Events(sender))?;
+        Ok((store, answers))
+    }
+
+    /// Sends messages, stops and starts cleanly, and perhaps deletes a topic; ends early when the
+    /// store cannot be opened or has become read-only.
+    fn work(&self, model: &mut Model, random: &mut Random, steps: usize) {
+        let Ok((mut store, mut answers)) = self.open() else {
+            return;
+        };
+        for _ in 0..steps {
+            let now_ms = self
+                .clock
+                .fetch_add(random.below(40) as i64, Ordering::Relaxed);
+            self.fs.set_now(now_ms);
+            match random.below(40) {
+                0 => {
+                    let stopped = store.shutdown();
+                    drop(store);
+                    if stopped.is_err() {
+                        return;
+                    }
+                    let Ok(opened) = self.open() else { return };
+                    (store, answers) = opened;
+                }
+                1 if model.deletes => {
+                    model.half_deleted = store.delete_topic("gone").is_err();
+                    if model.half_deleted {
+                        return;
+                    }
+                    model.queues.remove(&("gone", 7));
+                }
+                _ => {
+                    if !send_some(&store, &answers, model, random) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Appends up to four single messages or batches and waits for their answers. Whether the store
+/// takes more.
+fn send_some(
+    store: &Store<Events, SimFs>,
+    answers: &Receiver<Answer>,
+    model: &mut Model,
+    random: &mut Random,
+) -> bool {
+    let mut waiting = Vec::new();
+    for ticket in 0..=random.below(4) {
+        let queue = QUEUES[random.below(QUEUES.len())];
+        let count = if random.below(3) == 0 {
+            2 + random.below(5)
+        } else {
+            1
+        };
+        let messages = model.queues.entry(queue).or_default();
+        let first = messages.len();
+        let mut bytes = Vec::new();
+        for _ in 0..count {
+            let padding = "x".repeat(random.below(300));
+            let body = format!("{}-{padding}", model.sent);
+            model.sent += 1;
+            bytes.extend(record(queue.0, queue.1, &body));
+            messages.push(Sent {
+                body,
+                acknowledged: None,
+            });
+        }
+        let wait = Wait::Stored;
+        if store
+            .append(queue.0, queue.1, &bytes, count as u32, wait, ticket)
+            .is_err()
+        {
+            return false;
+        }
+        waiting.push((queue, first..first + count));
+    }
+    store.kick();
+    for _ in 0..waiting.len() {
+        let (ticket, result) = answers
+            .recv_timeout(LONG)
+            .expect("every append is answered");
+        if let Ok(appended) = result {
+            assert_eq!(appended.status, store::PutStatus::Ok);
+            let (queue, range) = &waiting[ticket];
+            let messages = model.queues.get_mut(queue).unwrap();
+            for (message, offset) in messages[range.clone()]
+                .iter_mut()
+                .zip(appended.queue_offset..)
+            {
+                message.acknowledged = Some(offset);
+            }
+        }
+    }
+    true
+}
+
+/// The bodies of a queue with their offsets, which have to be dense.
+fn read_all(
+    store: &Store<Events, SimFs>,
+    topic: &str,
+    queue_id: i32,
+    context: &str,
+) -> Vec<(i64, String)> {
+    let mut found = Vec::new();
+    let mut offset = store.min_offset(topic, queue_id).unwrap_or(0);
+    loop {
+        let request = ReadRequest {
+            topic,
+            queue_id,
+            offset,
+            max_messages: 32,
+            max_bytes: u32::MAX,
+        };
+        let ReadOutcome::Done(result) = store.read(&request, |_| true, ReadFrom::Anywhere) else {
+            panic!("{topic} {queue_id} {offset}: cold");
+        };
+        if result.status != ReadStatus::Found {
+            assert_eq!(
+                offset,
+                store.max_offset(topic, queue_id),
+                "{context}: {topic} {queue_id}: {result:?}"
+            );
+            return found;
+        }
+        for run in &result.runs {
+            for record in records(run) {
+                let record = record.unwrap();
+                record.verify_crc().unwrap();
+                assert_eq!(record.queue_offset, offset, "{context}: {topic} {queue_id}");
+                assert_eq!((record.topic, record.queue_id), (topic, queue_id));
+                let body = String::from_utf8(record.body.to_vec()).unwrap();
+                found.push((offset, body));
+                offset += 1;
+            }
+        }
+    }
+}
+
+/// Opens the store after whatever has happened and compares it with the model.
+fn check(run: &Run, model: &Model, loses_unsynced: bool, context: &str) {
+    let (store, answers) = run
+        .open()
+        .unwrap_or_else(|e| panic!("{context}: does not open: {e}"));
+    for ((topic, queue_id), sent) in &model.queues {
+        if *topic == "gone" && model.half_deleted {
+            continue;
+        }
+        let found = read_all(&store, topic, *queue_id, context);
+        let mut later = sent.iter();
+        for (_, body) in &found {
+            assert!(
+                later.any(|sent| sent.body == *body),
+                "{context}: {topic} {queue_id} shows {body:?} twice, out of order, or never sent"
+            );
+        }
+        if loses_unsynced {
+            continue;
+        }
+        let found: BTreeMap<i64, String> = found.into_iter().collect();
+        for sent in sent {
+            if let Some(offset) = sent.acknowledged {
+                assert_eq!(
+                    found.get(&offset),
+                    Some(&sent.body),
+                    "{context}: {topic} {queue_id} {offset} was acknowledged"
+                );
+            }
+        }
+    }
+    if !model.queues.contains_key(&("gone", 7)) && !loses_unsynced && !model.half_deleted {
+        assert_eq!(
+            read_all(&store, "gone", 7, context),
+            [],
+            "{context}: deleted"
+        );
+    }
+    // It goes on where it was.
+    let next = store.max_offset("orders", 0);
+    let bytes = record("orders", 0, "after");
+    store
+        .append("orders", 0, &bytes, 1, Wait::Stored, 0)
+        .unwrap();
+    store.kick();
+    let appended = answers.recv_timeout(LONG).unwrap().1.unwrap();
+    assert_eq!(appended.queue_offset, next, "{context}");
+    assert!(store.shutdown().unwrap().clean, "{context}");
+    drop(store);
+    if !model.deletes {
+        check_rebuild(run, context);
+    }
+}
+
+/// Every message that is shown is found by its key.
+fn check_index(run: &Run, model: &Model, context: &str) {
+    let (store, _answers) = run.open().unwrap();
+    for (topic, queue_id) in model.queues.keys() {
+        for (offset, body) in read_all(&store, topic, *queue_id, context) {
+            let found = store.query_by_key(topic, &body, 64, 0, i64::MAX).unwrap();
+            let hit = found.messages.iter().any(|bytes| {
+                let record = Record::parse(bytes).unwrap();
+                (record.queue_id, record.queue_offset) == (*queue_id, offset)
+            });
+            assert!(
+                hit,
+                "{context}: {topic} {queue_id} {offset} is not in the index"
+            );
+        }
+    }
+}
+
+/// The queues are byte for byte what a rebuild from the log gives.
+fn check_rebuild(run: &Run, context: &str) {
+    use store::fs::FileSystem;
+    let root = Path::new(ROOT);
+    let rebuilt = Run {
+        fs: run.fs.process_death(),
+        clock: Arc::clone(&run.clock),
+        flush_mode: run.flush_mode,
+    };
+    for dir in ["consumequeue", "index"] {
+        rebuilt.fs.remove_dir_all(&root.join(dir)).unwrap();
+    }
+    rebuilt.fs.remove_file(&root.join("checkpoint")).unwrap();
+    let (store, _answers) = rebuilt.open().unwrap();
+    assert!(store.shutdown().unwrap().clean);
+    drop(store);
+    let dir = root.join("consumequeue");
+    let (ours, again) = (run.fs.files(&dir), rebuilt.fs.files(&dir));
+    let names = |files: &BTreeMap<_, _>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&ours), names(&again), "{context}");
+    for (path, content) in &ours {
+        let other = &again[path];
+        let differs = content.iter().zip(other).position(|(a, b)| a != b);
+        assert_eq!(
+            (differs, content.len()),
+            (None, other.len()),
+            "{context}: {} is not what a rebuild gives",
+            path.display()
+        );
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn seeds(normally: u64) -> std::ops::Range<u64> {
+    let first = number("MQ_STORE_FIRST_SEED").unwrap_or(1);
+    first..first + number("MQ_STORE_SEEDS").unwrap_or(normally)
+}
+
+#[test]
+fn crashes_lose_nothing_that_was_acknowledged() {
+    for seed in seeds(60) {
+        let mut random = Random(seed);
+        let flush_mode = [FlushMode::Sync, FlushMode::Async][random.below(2)];
+        let mut run = Run::new(seed, flush_mode);
+        let mut model = Model {
+            deletes: random.below(3) == 0,
+            ..Model::default()
+        };
+        let mut loses_unsynced = false;
+        for crash in 0..3 {
+            let stop_at = run.fs.operations() + 1 + random.below(400);
+            run.fs.stop_at(stop_at);
+            run.work(&mut model, &mut random, 60);
+            let power = random.below(2) == 0;
+            run.fs = if power {
+                run.fs.power_failure()
+            } else {
+                run.fs.process_death()
+            };
+            loses_unsynced |= power && flush_mode == FlushMode::Async;
+            let context = format!("seed {seed}, crash {crash} (power {power}, {flush_mode:?})");
+            let checked = Run {
+                fs: run.fs.process_death(),
+                clock: Arc::clone(&run.clock),
+                flush_mode,
+            };
+            check(&checked, &model, loses_unsynced, &context);
+            if model.half_deleted || loses_unsynced {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn any_failing_operation_loses_nothing_that_was_acknowledged() {
+    let seed = number("MQ_STORE_FIRST_SEED").unwrap_or(1);
+    let run = Run::new(seed, FlushMode::Sync);
+    run.work(&mut Model::default(), &mut Random(seed), 40);
+    let operations = run.fs.operations();
+    let stride = if number("MQ_STORE_SEEDS").is_some() {
+        1
+    } else {
+        7
+    };
+    for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWrite] {
+        for k in (0..operations).step_by(stride) {
+            let run = Run::new(seed, FlushMode::Sync);
+            run.fs.fail_at(k, fault);
+            let mut model = Model::default();
+            run.work(&mut model, &mut Random(seed), 40);
+            for (end, fs) in [
+                ("process death", run.fs.process_death()),
+                ("power failure", run.fs.power_failure()),
+            ] {
+                let run = Run {
+                    fs,
+                    clock: Arc::clone(&run.clock),
+                    flush_mode: run.flush_mode,
+                };
+                let context = format!("{fault:?} at {k}, {end}");
+                check_index(&run, &model, &context);
+                check(&run, &model, false, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_tail_opens_to_a_prefix() {
+    let run = Run::new(5, FlushMode::Sync);
+    let mut model = Model::default();
+    let (store, _answers) = run.open().unwrap();
+    store.shutdown().unwrap();
+    drop(store);
+    run.work(&mut model, &mut Random(5), 30);
+    let log = Path::new(ROOT).join("commitlog");
+    let (path, content) = run.fs.files(&log).into_iter().next_back().unwrap();
+    let end = content.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+    let stride = if number("MQ_STORE_SEEDS").is_some() {
+        1
+    } else {
+        13
+    };
+    for at in (0..end).step_by(stride) {
+        for kind in ["cut", "flipped", "zeroed"] {
+            let run = Run {
+                fs: run.fs.process_death(),
+                clock: Arc::clone(&run.clock),
+                flush_mode: run.flush_mode,
+            };
+            run.fs.damage(&path, |content| match kind {
+                "cut" => content[at..].fill(0),
+                "flipped" => content[at] ^= 1 << (at % 8),
+                _ => {
+                    let end = content.len().min(at + 64);
+                    content[at..end].fill(0);
+                }
+            });
+            // Without it all of the log is read again.
+            let checkpoint = Path::new(ROOT).join("checkpoint");
+            run.fs.damage(&checkpoint, Vec::clear);
+            let (store, _answers) = run.open().unwrap_or_else(|e| panic!("{kind} at {at}: {e}"));
+            for ((topic, queue_id), sent) in &model.queues {
+                let found = read_all(&store, topic, *queue_id, kind);
+                let prefix = sent.iter().map(|sent| &sent.body).take(found.len());
+                assert!(
+                    found.iter().map(|(_, body)| body).eq(prefix),
+                    "{kind} at {at}: {topic} {queue_id}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_is_the_old_or_the_new_at_every_crash() {
+    let path = Path::new("/config/topics.json");
+    let parse = |bytes: &[u8]| String::from_utf8(bytes.to_vec());
+    for seed in seeds(40) {
+        for stop_at in 0.. {
+            let fs = SimFs::new(seed);
+            json_file::save(&fs, path, b"{1}").unwrap();
+            json_file::save(&fs, path, b"{2}").unwrap();
+            // The folder itself is made durable by whoever made it.
+            store::fs::FileSystem::sync_dir(&fs, Path::new("/")).unwrap();
+            fs.stop_at(fs.operations() + stop_at);
+            let saved = json_file::save(&fs, path, b"{3}").is_ok();
+            for fs in [fs.process_death(), fs.power_failure()] {
+                let loaded = json_file::load(&fs, path, parse).unwrap();
+                let json_file::Loaded::Main(text) = loaded else {
+                    panic!("seed {seed}, stopped at {stop_at}: {loaded:?}");
+                };
+                assert!(
+                    text == "{3}" || (text == "{2}" && !saved),
+                    "seed {seed}, stopped at {stop_at}: {text}"
+                );
+            }
+            if saved {
+                break;
+            }
+        }
+    }
+}
