@@ -566,7 +566,7 @@ mod tests {
                 "ns.conf:2: rocketmqHome: has no effect: nothing is read from an installation folder",
                 "ns.conf:3: clusterTest: has no effect: name servers of other environments are not asked",
                 "ns.conf:4: broker: is not a key of a name server",
-                "command line: useTLS: has no effect: connections are never encrypted",
+                "command line: useTLS: has no effect: a name server calls nobody",
                 "ns.conf:5: configStorePath: has no effect: changes are kept in ns.conf",
             ]
         );
