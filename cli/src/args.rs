@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     broker, cluster, completion, config, consume, dev, group, message, namesrv, send, shutdown,
-    status, topic, tui,
+    status, store, topic, tui,
 };
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Message(message::Args),
     Send(send::Args),
     Consume(consume::Args),
+    Store(store::Args),
     Tui(tui::Args),
     Completion(completion::Args),
 }

@@ -3,6 +3,11 @@
 //! `MQ_STORE_SEEDS=N` runs N seeds instead of the few of the normal suite, beginning at
 //! `MQ_STORE_FIRST_SEED`. A failure names its seed.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot do without may end it"
+)]
+
 mod sim;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,7 @@ pub(crate) mod namesrv;
 pub(crate) mod send;
 pub(crate) mod shutdown;
 pub(crate) mod status;
+pub(crate) mod store;
 pub(crate) mod topic;
 pub(crate) mod tui;
 
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Message(args) => wait_for(message::run(&args, output)),
         Command::Send(args) => wait_for(send::run(&args, output)),
         Command::Consume(args) => wait_for(consume::run(&args, output)),
+        Command::Store(args) => store::run(&args, output),
         Command::Tui(args) => wait_for(tui::run(&args, output)),
         Command::Status(args) => wait_for(status::run(&args, output)),
     }
