@@ -249,7 +249,7 @@ impl OfflineStore {
     /// Queues of topics that are not in the table of topics. Without a table nothing is known.
     fn orphaned_queues(&self, plan: &mut Plan) -> Result<(), StoreError> {
         let table = self.root.join("config").join("topics.json");
-        let Ok(text) = std::fs::read(&table) else {
+        let Some(text) = read_whole(&table)? else {
             return Ok(());
         };
         let topics: TopicConfigSerializeWrapper = fastjson::from_slice(&text)
@@ -310,6 +310,19 @@ fn numbered(dir: &Path) -> Result<Vec<(i64, PathBuf)>, StoreError> {
         .collect();
     files.sort();
     Ok(files)
+}
+
+/// `None`: there is no such file.
+fn read_whole(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let io = |e| StoreError::io("read", path, e);
+    let fs = OsFileSystem;
+    if !fs.exists(path).map_err(io)? {
+        return Ok(None);
+    }
+    let file = fs.open(path, OpenMode::Read).map_err(io)?;
+    let mut bytes = vec![0; usize::try_from(file.len().map_err(io)?).unwrap_or(usize::MAX)];
+    file.read_exact_at(&mut bytes, 0).map_err(io)?;
+    Ok(Some(bytes))
 }
 
 fn size(path: &Path) -> Result<Size, StoreError> {

@@ -312,6 +312,12 @@ impl<F: FileSystem> CommitLog<F> {
             removed = true;
             segments.pop_back();
         }
+        // Before the cut: a file that is short for a moment must be the last one, come what may.
+        if removed {
+            self.fs
+                .sync_dir(&self.dir)
+                .map_err(|e| StoreError::io("sync", &self.dir, e))?;
+        }
         if let Some(last) = segments.back() {
             let file = last.file(&self.fs)?;
             let position = (end - last.start).max(0) as u64;
@@ -322,11 +328,6 @@ impl<F: FileSystem> CommitLog<F> {
                     .and_then(|()| file.sync_all())
                     .map_err(|e| StoreError::io("truncate", &last.path, e))?;
             }
-        }
-        if removed {
-            self.fs
-                .sync_dir(&self.dir)
-                .map_err(|e| StoreError::io("sync", &self.dir, e))?;
         }
         Ok(())
     }

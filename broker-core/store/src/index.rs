@@ -90,8 +90,8 @@ pub(crate) struct Index<F: FileSystem> {
     fs: F,
     dir: PathBuf,
     layout: Layout,
-    /// Records up to this log offset are in the index already, though the log is read again.
-    known_to: i64,
+    /// The newest record that is in the index already, though the log is read again.
+    known_to: Option<i64>,
     files: Mutex<Files<F>>,
 }
 
@@ -284,7 +284,7 @@ impl<F: FileSystem> Index<F> {
             current,
         };
         Ok(Self {
-            known_to: files.end_offset(),
+            known_to: files.newest_record(),
             fs,
             dir: dir.to_owned(),
             layout,
@@ -302,7 +302,7 @@ impl<F: FileSystem> Index<F> {
     pub(crate) fn put(&self, entries: &[IndexEntry]) -> Result<(), StoreError> {
         let mut files = lock(&self.files);
         for entry in entries {
-            if entry.phy <= self.known_to && self.known_to > 0 {
+            if self.known_to.is_some_and(|known_to| entry.phy <= known_to) {
                 continue;
             }
             let full = files
@@ -341,7 +341,7 @@ impl<F: FileSystem> Index<F> {
     ) -> Result<(), StoreError> {
         let mut files = lock(&self.files);
         while let Some(current) = &mut files.current {
-            if current.header.end_offset < end || current.header.end_offset == 0 {
+            if current.header.end_offset < end {
                 break;
             }
             let kept = current.first_at_or_after(end, self.layout)?;
@@ -364,7 +364,7 @@ impl<F: FileSystem> Index<F> {
                 .remove_file(&path)
                 .map_err(|e| StoreError::io("delete", &path, e))?;
         }
-        let known_to = files.end_offset();
+        let known_to = files.newest_record();
         drop(files);
         self.known_to = known_to;
         Ok(())
@@ -503,6 +503,12 @@ impl<F: FileSystem> Files<F> {
 
     fn end_offset(&self) -> i64 {
         self.newest().map_or(0, |header| header.end_offset)
+    }
+
+    /// Log offset of the newest record that has an entry.
+    fn newest_record(&self) -> Option<i64> {
+        let any = !self.sealed.is_empty() || self.newest().is_some_and(|header| header.next > 1);
+        any.then(|| self.end_offset())
     }
 }
 

@@ -101,6 +101,11 @@ impl<'a, F: FileSystem> LogScan<'a, F> {
                 Ok(record) if record.physical_offset != at => {
                     Scanned::Invalid(format!("record belongs at {}", record.physical_offset))
                 }
+                Ok(record) if self.check_crc && record.properties.last() == Some(&0) => {
+                    // The CRC covers the body only, and properties are written last: they end with
+                    // a separator or a letter, or were torn off.
+                    Scanned::Invalid("properties are cut off".to_owned())
+                }
                 Ok(record) => {
                     self.at += size as i64;
                     Scanned::Record(record)

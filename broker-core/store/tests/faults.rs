@@ -317,13 +317,16 @@ fn check(run: &Run, model: &Model, loses_unsynced: bool, context: &str) {
     }
 }
 
-/// Every message that is shown is found by its key.
+/// Every message that was acknowledged is found by its key.
 fn check_index(run: &Run, model: &Model, context: &str) {
     let (store, _answers) = run.open().unwrap();
-    for (topic, queue_id) in model.queues.keys() {
-        for (offset, body) in read_all(&store, topic, *queue_id, context) {
-            let found = store.query_by_key(topic, &body, 64, 0, i64::MAX).unwrap();
-            let hit = found.messages.iter().any(|bytes| {
+    for ((topic, queue_id), sent) in &model.queues {
+        for sent in sent {
+            let Some(offset) = sent.acknowledged else {
+                continue;
+            };
+            let found = store.query_by_key(topic, &sent.body, 64, 0, i64::MAX);
+            let hit = found.unwrap().messages.iter().any(|bytes| {
                 let record = Record::parse(bytes).unwrap();
                 (record.queue_id, record.queue_offset) == (*queue_id, offset)
             });
@@ -405,6 +408,9 @@ fn crashes_lose_nothing_that_was_acknowledged() {
                 flush_mode,
             };
             check(&checked, &model, loses_unsynced, &context);
+            if !model.half_deleted && !loses_unsynced {
+                check_index(&checked, &model, &context);
+            }
             if model.half_deleted || loses_unsynced {
                 break;
             }
