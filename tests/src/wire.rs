@@ -75,7 +75,27 @@ impl Connection {
         self.stream.write_all(&frame)
     }
 
+    /// The next answer. What the broker asks of its clients in between is passed over.
     pub fn receive(&mut self) -> std::io::Result<Answer> {
+        loop {
+            let (header, body) = self.receive_frame()?;
+            let is_answer = header["flag"].as_i64().is_some_and(|flag| flag & 1 != 0);
+            if !is_answer {
+                continue;
+            }
+            return Ok(Answer {
+                code: header["code"].as_i64().expect("every header has a code"),
+                opaque: header["opaque"]
+                    .as_i64()
+                    .expect("every header has an opaque"),
+                remark: header["remark"].as_str().map(str::to_owned),
+                ext_fields: header["extFields"].clone(),
+                body,
+            });
+        }
+    }
+
+    fn receive_frame(&mut self) -> std::io::Result<(Value, Vec<u8>)> {
         let mut word = [0; 4];
         self.stream.read_exact(&mut word)?;
         let mut frame = vec![0; u32::from_be_bytes(word) as usize];
@@ -83,16 +103,7 @@ impl Connection {
         // The high byte names the kind of header: we ask in JSON and are answered in JSON.
         let header_length = u32::from_be_bytes([0, frame[1], frame[2], frame[3]]) as usize;
         let body = frame.split_off(4 + header_length);
-        let header: Value = serde_json::from_slice(&frame[4..])?;
-        Ok(Answer {
-            code: header["code"].as_i64().expect("every header has a code"),
-            opaque: header["opaque"]
-                .as_i64()
-                .expect("every header has an opaque"),
-            remark: header["remark"].as_str().map(str::to_owned),
-            ext_fields: header["extFields"].clone(),
-            body,
-        })
+        Ok((serde_json::from_slice(&frame[4..])?, body))
     }
 }
 
