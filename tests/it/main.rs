@@ -4,5 +4,6 @@ mod crash;
 mod dashboard;
 mod filter;
 mod new_group;
+mod scheduled;
 mod smoke;
 mod tour;

@@ -14,6 +14,7 @@ pub const QUERY_CONSUMER_OFFSET: i32 = 14;
 pub const UPDATE_AND_CREATE_TOPIC: i32 = 17;
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
 pub const GET_MAX_OFFSET: i32 = 30;
+pub const END_TRANSACTION: i32 = 37;
 pub const SUCCESS: i64 = 0;
 
 /// A connection that is silent for so long is broken.
