@@ -138,6 +138,26 @@ pub(crate) fn create_durably<F: FileSystem>(fs: &F, path: &Path) -> io::Result<(
     Ok(())
 }
 
+/// Makes the names in a folder durable, and its own with those of its parents, whoever made them: a
+/// run that was ended before it could sync them leaves them looking like any others.
+pub(crate) fn sync_names<F: FileSystem>(fs: &F, path: &Path) -> io::Result<()> {
+    for dir in path.ancestors().filter(|dir| !dir.as_os_str().is_empty()) {
+        match fs.sync_dir(dir) {
+            // Not ours, so not made by us; or of a kind that cannot be synced.
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput
+                ) =>
+            {
+                break;
+            }
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
 /// An open file. Dropping it closes it; what was not synced may be lost by a power failure.
 #[expect(
     clippy::len_without_is_empty,

@@ -133,6 +133,9 @@ pub(crate) fn recover<F: FileSystem>(
         queues.truncate_after(end)?;
         // What was only in the system's memory when the last run ended becomes safe now.
         sync_log(fs, &log, from, end)?;
+        // So do the names of queue files: nobody remembers which of them the last run has synced.
+        fs.sync_partition(root)
+            .map_err(|e| StoreError::io("sync", root, e))?;
     } else if found.max_phy > end {
         queues.truncate_after(end)?;
     }

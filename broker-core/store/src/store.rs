@@ -11,7 +11,7 @@ use remoting::protocol::message::record;
 use crate::append_queue::{PendingAppend, PendingRecord};
 use crate::consume_queue::ConsumeQueue;
 use crate::dispatch::derive;
-use crate::fs::{FileSystem, OsFileSystem, create_durably};
+use crate::fs::{FileSystem, OsFileSystem, create_durably, sync_names};
 use crate::lock::{AbortMark, StoreLock};
 use crate::shared::{Shared, lock};
 use crate::upkeep::used_ratios;
@@ -53,6 +53,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         config.check()?;
         let root = config.root.clone();
         create_durably(&fs, &root).map_err(|e| StoreError::io("create", &root, e))?;
+        sync_names(&fs, &root).map_err(|e| StoreError::io("sync", &root, e))?;
         let folder_lock = StoreLock::take(&fs, &root)?;
         let abort = AbortMark::new(&root);
         let clean = !abort.stands(&fs)?;
