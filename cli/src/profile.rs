@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::{Admin, Client, ClientOptions};
+use client::admin::Broker;
+use client::{Admin, Client, ClientError, ClientOptions};
 
 use crate::error::{CliError, Result};
 
@@ -69,6 +70,20 @@ impl Cluster {
             .filter(|text| !text.trim().is_empty())
             .unwrap_or_else(|| DEFAULT.to_owned())
     }
+}
+
+/// The masters of the cluster.
+///
+/// # Errors
+/// When no name server answered.
+pub(crate) async fn masters(admin: &Admin) -> Result<Vec<Broker>> {
+    let masters = admin.masters().await;
+    masters.map_err(|e| CliError::client("cannot list the brokers", &e))
+}
+
+/// `BROKER (ADDRESS): reason`, for what is missing from a list.
+pub(crate) fn missing_from(broker: &Broker, error: &ClientError) -> String {
+    format!("{} ({}): {error}", broker.name, broker.address)
 }
 
 /// Splits `host:port;host:port`. Commas are taken as well: people write both.

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Subcommand;
 use client::admin::{Broker, Members};
 use client::names::{is_system_group, is_system_topic};
-use client::{Admin, ClientError, fan_out};
+use client::{Admin, fan_out};
 use remoting::protocol::body::stats::ConsumeStats;
 
 use crate::error::{CliError, Exit, Result, nearest};
 use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::Cluster;
+use crate::profile::{Cluster, masters, missing_from};
 use crate::time;
 use crate::watch;
 
@@ -100,15 +100,6 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
 }
 
-async fn masters(admin: &Admin) -> Result<Vec<Broker>> {
-    let masters = admin.masters().await;
-    masters.map_err(|e| CliError::client("cannot list the brokers", &e))
-}
-
-fn missing(broker: &Broker, error: &ClientError) -> String {
-    format!("{} ({}): {error}", broker.name, broker.address)
-}
-
 /// Consumers of a group over all brokers: each tells all brokers of itself.
 async fn member_count(admin: &Admin, masters: &[Broker], group: &str) -> Known<usize> {
     let mut ids = BTreeSet::new();
@@ -138,7 +129,7 @@ async fn list(args: &List, output: &Output) -> Result<Exit> {
         let mut unanswered = Vec::new();
         for (broker, groups) in answers.await {
             match groups {
-                Err(error) => unanswered.push(missing(&broker, &error)),
+                Err(error) => unanswered.push(missing_from(&broker, &error)),
                 Ok(groups) => {
                     for group in groups.into_keys() {
                         on.entry(group).or_default().push(broker.clone());
@@ -190,7 +181,7 @@ async fn progress(admin: &Admin, args: &Lag) -> Result<(Vec<(Broker, Progress)>,
     for (broker, progress) in answers.await {
         match progress {
             Ok(progress) => known.push((broker, progress)),
-            Err(error) => unanswered.push(missing(&broker, &error)),
+            Err(error) => unanswered.push(missing_from(&broker, &error)),
         }
     }
     Ok((known, unanswered))

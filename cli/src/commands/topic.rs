@@ -11,7 +11,7 @@ use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result, nearest};
 use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::Cluster;
+use crate::profile::{Cluster, masters, missing_from};
 use crate::time;
 use crate::watch;
 
@@ -204,11 +204,6 @@ fn perm_text(perm: i32) -> String {
     format!("{}{}", bit(PERM_READ, "r"), bit(PERM_WRITE, "w"))
 }
 
-/// `BROKER (ADDRESS): reason`, for what is missing from a list.
-fn missing(broker: &Broker, error: &ClientError) -> String {
-    format!("{} ({}): {error}", broker.name, broker.address)
-}
-
 /// The settings of all topics, by master; and who did not answer.
 async fn topics_by_master(admin: &Admin) -> Result<(TopicsByBroker, Vec<String>)> {
     let masters = masters(admin).await?;
@@ -224,7 +219,7 @@ async fn topics_by_master(admin: &Admin) -> Result<(TopicsByBroker, Vec<String>)
     for (broker, topics) in answers.await {
         match topics {
             Ok(topics) => known.push((broker, topics)),
-            Err(error) => unknown.push(missing(&broker, &error)),
+            Err(error) => unknown.push(missing_from(&broker, &error)),
         }
     }
     Ok((known, unknown))
@@ -234,11 +229,6 @@ async fn topics_by_master(admin: &Admin) -> Result<(TopicsByBroker, Vec<String>)
 const NOWHERE: &str = "no broker that answered has it";
 
 type TopicsByBroker = Vec<(Broker, BTreeMap<String, TopicConfig>)>;
-
-async fn masters(admin: &Admin) -> Result<Vec<Broker>> {
-    let masters = admin.masters().await;
-    masters.map_err(|e| CliError::client("cannot list the brokers", &e))
-}
 
 async fn list(args: &List, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin()?;
@@ -414,7 +404,7 @@ async fn stats(args: &One, output: &Output) -> Result<Exit> {
         let mut rows = Vec::new();
         for (broker, stats) in answers.await {
             match stats {
-                Err(error) => missing.push(self::missing(&broker, &error)),
+                Err(error) => missing.push(missing_from(&broker, &error)),
                 Ok(stats) => rows.extend(stats.offset_table.0.into_iter().map(|(queue, range)| {
                     let last = Some(range.last_update_timestamp).filter(|ms| *ms > 0);
                     QueueRow {
