@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use remoting::protocol::body::client::{
     ClientConnection, ConsumerConnection, ConsumerData, HeartbeatData, ProducerConnection,
-    SubscriptionData,
+    ProducerInfo, ProducerTableInfo, SubscriptionData,
 };
 use remoting::protocol::command::Language;
 
@@ -235,6 +235,23 @@ impl<C: Clone> Clients<C> {
                 .map(|(topic, found)| (topic.clone(), found.data.clone()))
                 .collect(),
         })
+    }
+
+    /// All producers by group.
+    pub(crate) fn producer_table(&self) -> ProducerTableInfo {
+        let groups = self.producers.iter().map(|(name, members)| {
+            let members = members.values().map(|member| ProducerInfo {
+                client_id: member.client_id.clone(),
+                language: member.peer.language.name().to_owned(),
+                last_update_timestamp: member.last_heartbeat,
+                remote_ip: member.peer.remote.ip().to_string(),
+                version: member.peer.version,
+            });
+            (name.to_string(), members.collect())
+        });
+        ProducerTableInfo {
+            data: groups.collect(),
+        }
     }
 
     pub(crate) fn producer_connection(&self, group: &str) -> Option<ProducerConnection> {

@@ -111,6 +111,7 @@ pub(crate) fn routes() -> Routes<Broker> {
             Direct,
             group::producer_connections,
         )
+        .on(Code::GET_ALL_PRODUCER_INFO, Read, group::all_producers)
         .on(Code::QUERY_TOPICS_BY_CONSUMER, Direct, group::topics)
         // How far consumers are.
         .on(Code::GET_CONSUME_STATS, Read, progress::consume_stats)

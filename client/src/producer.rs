@@ -75,7 +75,7 @@ impl SendStatus {
         }
     }
 
-    fn of(code: ResponseCode) -> Option<Self> {
+    pub(crate) fn of(code: ResponseCode) -> Option<Self> {
         match code {
             ResponseCode::SUCCESS => Some(Self::SendOk),
             ResponseCode::FLUSH_DISK_TIMEOUT => Some(Self::FlushDiskTimeout),
@@ -470,7 +470,8 @@ fn may_succeed_elsewhere(error: &ClientError) -> bool {
     }
 }
 
-fn compress(body: &Bytes) -> (Bytes, i32) {
+/// The body as it is sent, and its flag.
+pub(crate) fn compress(body: &Bytes) -> (Bytes, i32) {
     if body.len() < COMPRESS_FROM_BYTES {
         return (body.clone(), 0);
     }

@@ -23,7 +23,7 @@ use serde::Serialize;
 use store::Boundary;
 
 use super::admin::topic::queue_on;
-use super::json;
+use super::{decode, json};
 use crate::broker::Broker;
 use crate::clients::Member;
 
@@ -37,7 +37,8 @@ const FIRST_VERSION_WITH_RESET: i32 = 28;
 const FIRST_VERSION_WITH_RUNNING_INFO: i32 = 62;
 
 /// `INVOKE_BROKER_TO_RESET_OFFSET` (222). As in 4.9 the consumers do it; where none is connected,
-/// tools commit the offsets themselves.
+/// tools commit the offsets themselves. The body may say where each queue is to go on, which is ours:
+/// Apache's tools send none, and its brokers would not look at it.
 pub(crate) fn reset_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: ResetOffsetRequestHeader = request.header()?;
     let (group, topic) = (&*header.group, &*header.topic);
@@ -53,8 +54,20 @@ pub(crate) fn reset_offset(broker: &Broker, request: &Request<'_>) -> Result<Rep
         _ => 0..config.read_queue_nums,
     };
     let broker_name = &broker.config.current().broker_name;
+    let chosen: Option<ResetOffsetBody> = match request.command.body {
+        [] => None,
+        _ => Some(decode(request)?),
+    };
     let mut offset_table = QueueMap::default();
     for queue_id in queues {
+        if let Some(chosen) = &chosen {
+            let queue = queue_on(broker_name, topic, queue_id);
+            if let Some(&offset) = chosen.offset_table.0.get(&queue) {
+                let end = broker.store.max_offset(topic, queue_id);
+                offset_table.0.insert(queue, offset.clamp(0, end.max(0)));
+            }
+            continue;
+        }
         let Some(consumed) = broker.offsets.query(group, topic, queue_id) else {
             return Err(Refusal::system(format!(
                 "THe consumer group <{group}> not exist"

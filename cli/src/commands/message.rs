@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
+use client::Admin;
+use client::admin::KeyQuery;
 use client::message::MessageExt;
-use client::{Admin, fan_out};
 use remoting::protocol::message::id::decode_offset_message_id;
 use serde::Serialize;
 
 use crate::error::{CliError, Exit, Result};
 use crate::output::{Output, Read, Report, row};
-use crate::profile::Cluster;
+use crate::profile::{Cluster, missing_from};
 use crate::time;
 use crate::watch;
 
@@ -139,21 +140,27 @@ async fn find(args: &Get, admin: &Admin, missing: &mut Vec<String>) -> Result<Ve
         Some(key) => (key.as_str(), false),
         None => (id, true),
     };
-    let answers = fan_out::all(masters, |broker| {
-        let (admin, topic, key, max) = (admin.clone(), topic.clone(), key.to_owned(), args.max);
-        async move {
-            let found = admin
-                .messages_by_key(&broker, &topic, &key, unique, max)
-                .await;
-            found.map_err(|error| format!("{} ({}): {error}", broker.name, broker.address))
-        }
+    let query = KeyQuery {
+        enough: args.max as usize,
+        ..KeyQuery::all(topic, key, unique)
+    };
+    let answers = admin.each(masters, |admin, broker| {
+        let query = query.clone();
+        async move { admin.messages_by_key(&broker, &query).await }
     });
+    let answers = answers.await;
+    missing.extend(
+        answers
+            .failed
+            .iter()
+            .map(|(broker, error)| missing_from(broker, error)),
+    );
     let mut found = Vec::new();
-    for answer in answers.await {
-        match answer {
-            Ok(messages) => found.extend(messages),
-            Err(reason) => missing.push(reason),
-        }
+    for (_, answer) in answers.known {
+        let mut messages = answer.messages;
+        messages.sort_by_key(|message| std::cmp::Reverse(message.store_timestamp));
+        messages.truncate(query.enough);
+        found.extend(messages);
     }
     found.sort_by_key(|message| message.store_timestamp);
     Ok(found)

@@ -1,13 +1,22 @@
 //! The catalogue of what can be asked of a cluster and changed in it: one function per request, typed
 //! both ways, for Apache's servers of 4.x and 5.x as for ours.
 //!
-//! A query or action goes to one server; [`fan_out`](crate::fan_out) asks many. What a value means
-//! that could not be read is left to the caller: errors are returned, never turned into zeros.
+//! A query or action goes to one server; [`Admin::each`] asks many brokers at once, each with a
+//! deadline, [`fan_out`](crate::fan_out) anything else. What a value means that could not be read is
+//! left to the caller: errors are returned, never turned into zeros.
 
-mod actions;
-mod queries;
+mod answers;
+mod brokers;
+mod clients;
+mod groups;
+mod messages;
+mod offsets;
+mod topics;
 
-pub use queries::{Broker, Members, Runtime};
+pub use answers::Answers;
+pub use brokers::{Broker, Runtime};
+pub use clients::{Members, version_name};
+pub use messages::{KeyAnswer, KeyQuery};
 
 use remoting::protocol::codes::RequestCode;
 use remoting::protocol::command::RemotingCommand;

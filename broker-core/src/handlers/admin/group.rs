@@ -1,4 +1,4 @@
-//! Consumer and producer groups: 200, 207, 201, 352, 203, 204, 343.
+//! Consumer and producer groups: 200, 207, 201, 352, 203, 204, 328, 343.
 
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 use remoting::protocol::body::topic::TopicList;
@@ -92,6 +92,12 @@ pub(crate) fn producer_connections(
             "the producer group[{name}] not exist"
         ))),
     }
+}
+
+/// `GET_ALL_PRODUCER_INFO` (328).
+pub(crate) fn all_producers(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
+    let table = broker.clients().producer_table();
+    Ok(json(&table)?.into())
 }
 
 /// `QUERY_TOPICS_BY_CONSUMER` (343): topics in which the group has offsets.

@@ -151,6 +151,26 @@ pub struct ProducerConnection {
     pub connection_set: Vec<ClientConnection>,
 }
 
+/// Answer to `GET_ALL_PRODUCER_INFO` (328): by group.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProducerTableInfo {
+    pub data: BTreeMap<String, Vec<ProducerInfo>>,
+}
+
+/// A connected producer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProducerInfo {
+    pub client_id: String,
+    pub language: String,
+    /// When it was heard of last, milliseconds since the epoch.
+    pub last_update_timestamp: i64,
+    #[serde(rename = "remoteIP")]
+    pub remote_ip: String,
+    pub version: i32,
+}
+
 /// Answer of a consumer to `GET_CONSUMER_RUNNING_INFO` (307).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -1,0 +1,124 @@
+//! Topics: their settings and ranges on brokers; creating and deleting them.
+
+use std::collections::BTreeMap;
+
+use remoting::protocol::body::group::GroupList;
+use remoting::protocol::body::stats::TopicStatsTable;
+use remoting::protocol::body::topic::{TopicConfig, TopicConfigSerializeWrapper, TopicList};
+use remoting::protocol::codes::RequestCode;
+use remoting::protocol::command::RemotingCommand;
+use remoting::protocol::headers::admin::{CreateTopicRequestHeader, TopicRequestHeader};
+use remoting::protocol::headers::namesrv::DeleteTopicInNamesrvRequestHeader;
+
+use super::{Admin, NoFields, read};
+use crate::ClientError;
+use crate::client::accepted;
+use crate::names::{DEFAULT_TOPIC, check_topic};
+
+impl Admin {
+    /// Names of all topics, in order.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn topic_names(&self) -> Result<Vec<String>, ClientError> {
+        let code = RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER;
+        let request = RemotingCommand::request(code);
+        let answer = self.client.call_name_server(request).await?;
+        let answer = accepted("name server", answer)?;
+        let mut names = read::<TopicList>("name server", &answer)?.topic_list;
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The settings of all topics of a broker.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn topics(&self, broker: &str) -> Result<BTreeMap<String, TopicConfig>, ClientError> {
+        let code = RequestCode::GET_ALL_TOPIC_CONFIG;
+        let wrapper: TopicConfigSerializeWrapper = self.ask(broker, code, &NoFields {}).await?;
+        Ok(wrapper.topic_config_table)
+    }
+
+    /// The range of each queue of a topic.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn topic_stats(
+        &self,
+        broker: &str,
+        topic: &str,
+    ) -> Result<TopicStatsTable, ClientError> {
+        let header = TopicRequestHeader {
+            topic: topic.to_owned(),
+        };
+        self.ask(broker, RequestCode::GET_TOPIC_STATS_INFO, &header)
+            .await
+    }
+
+    /// Groups that consume a topic, or have: they subscribe it now, or have offsets in it.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn groups_of_topic(
+        &self,
+        broker: &str,
+        topic: &str,
+    ) -> Result<Vec<String>, ClientError> {
+        let header = TopicRequestHeader {
+            topic: topic.to_owned(),
+        };
+        let code = RequestCode::QUERY_TOPIC_CONSUME_BY_WHO;
+        Ok(self
+            .ask::<GroupList>(broker, code, &header)
+            .await?
+            .group_list)
+    }
+
+    /// Creates a topic on a broker, or gives it these settings.
+    ///
+    /// # Errors
+    /// [`ClientError::Invalid`] for a name that Apache's clients refuse; any other.
+    pub async fn put_topic(&self, broker: &str, topic: &TopicConfig) -> Result<(), ClientError> {
+        check_topic(&topic.topic_name)?;
+        let header = CreateTopicRequestHeader {
+            topic: topic.topic_name.clone(),
+            default_topic: DEFAULT_TOPIC.to_owned(),
+            read_queue_nums: topic.read_queue_nums,
+            write_queue_nums: topic.write_queue_nums,
+            perm: topic.perm,
+            topic_filter_type: Some(topic.topic_filter_type.clone()),
+            topic_sys_flag: Some(topic.topic_sys_flag),
+            order: Some(topic.order),
+            attributes: None,
+        };
+        let code = RequestCode::UPDATE_AND_CREATE_TOPIC;
+        self.tell(broker, code, &header).await.map(drop)
+    }
+
+    /// Deletes a topic with its messages from a broker.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn delete_topic(&self, broker: &str, topic: &str) -> Result<(), ClientError> {
+        let header = TopicRequestHeader {
+            topic: topic.to_owned(),
+        };
+        let code = RequestCode::DELETE_TOPIC_IN_BROKER;
+        self.tell(broker, code, &header).await.map(drop)
+    }
+
+    /// Makes a name server forget a topic.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn forget_topic(&self, name_server: &str, topic: &str) -> Result<(), ClientError> {
+        let header = DeleteTopicInNamesrvRequestHeader {
+            topic: topic.to_owned(),
+            cluster_name: None,
+        };
+        let code = RequestCode::DELETE_TOPIC_IN_NAMESRV;
+        self.tell(name_server, code, &header).await.map(drop)
+    }
+}
