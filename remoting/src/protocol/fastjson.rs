@@ -2,7 +2,7 @@
 //!
 //! Reading: integer keys may be bare (`{0:"x"}`) and objects may be keys
 //! (`{{"queueId":0}:1}`). The text is rewritten into strict JSON, where such keys are strings
-//! that hold their JSON, and then read by `serde_json`. Writing: [`to_vec`] and [`to_string_pretty`]
+//! that hold their JSON, and then read by `serde_json`, with scalars [cast](super::cast). Writing: [`to_vec`] and [`to_string_pretty`]
 //! leave integer keys bare and write [`QueueMap`](super::body::queue_map::QueueMap) keys as objects;
 //! [`to_vec_standard`] is strict JSON. fastjson from 1.2.29 on reads all of them, except that
 //! 1.2.29 itself (RocketMQ 4.3) cannot read object keys as strings.
@@ -13,6 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::ser::{CompactFormatter, Formatter};
 use thiserror::Error;
+
+use super::cast::Casting;
 
 /// A body that is not the JSON it should be.
 #[derive(Debug, Error)]
@@ -29,7 +31,10 @@ const MAX_DEPTH: usize = 64;
 /// Reads a value out of any text fastjson might have written.
 pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, JsonError> {
     let strict = normalize(json)?;
-    Ok(serde_json::from_slice(&strict)?)
+    let mut reader = serde_json::Deserializer::from_slice(&strict);
+    let value = T::deserialize(Casting(&mut reader))?;
+    reader.end()?;
+    Ok(value)
 }
 
 /// Rewrites fastjson's dialect into strict JSON.

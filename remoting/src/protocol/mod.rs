@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic))]
 
 pub mod body;
+mod cast;
 pub mod codes;
 pub mod command;
 pub mod ext_fields;

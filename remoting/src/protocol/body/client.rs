@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::queue_map::{MessageQueue, QueueMap};
@@ -29,14 +28,53 @@ pub struct ProducerData {
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumerData {
     /// `CONSUME_FROM_LAST_OFFSET`, `CONSUME_FROM_FIRST_OFFSET`, `CONSUME_FROM_TIMESTAMP`, …
+    #[serde(deserialize_with = "consume_from_where")]
     pub consume_from_where: String,
     /// `CONSUME_PASSIVELY` (push), `CONSUME_ACTIVELY` (pull), `CONSUME_POP`.
+    #[serde(deserialize_with = "consume_type")]
     pub consume_type: String,
     pub group_name: String,
     /// `CLUSTERING` or `BROADCASTING`.
+    #[serde(deserialize_with = "message_model")]
     pub message_model: String,
     pub subscription_data_set: Vec<SubscriptionData>,
     pub unit_mode: bool,
+}
+
+fn consume_from_where<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    const NAMES: [&str; 6] = [
+        "CONSUME_FROM_LAST_OFFSET",
+        "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
+        "CONSUME_FROM_MIN_OFFSET",
+        "CONSUME_FROM_MAX_OFFSET",
+        "CONSUME_FROM_FIRST_OFFSET",
+        "CONSUME_FROM_TIMESTAMP",
+    ];
+    enum_name(deserializer, &NAMES)
+}
+
+fn consume_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    enum_name(
+        deserializer,
+        &["CONSUME_ACTIVELY", "CONSUME_PASSIVELY", "CONSUME_POP"],
+    )
+}
+
+fn message_model<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    enum_name(deserializer, &["BROADCASTING", "CLUSTERING"])
+}
+
+/// The name of an enum's value, which may be sent as its ordinal: the C++ client does so.
+fn enum_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    names: &[&str],
+) -> Result<String, D::Error> {
+    let sent = String::deserialize(deserializer)?;
+    let named = sent
+        .parse()
+        .ok()
+        .and_then(|ordinal: usize| names.get(ordinal));
+    Ok(named.map_or(sent, |name| (*name).to_owned()))
 }
 
 /// What a group wants of a topic.
@@ -45,7 +83,6 @@ pub struct ConsumerData {
 pub struct SubscriptionData {
     pub class_filter_mode: bool,
     /// Java hashes of the tags.
-    #[serde(deserialize_with = "hashes")]
     pub code_set: Vec<i32>,
     /// `TAG` or `SQL92`.
     pub expression_type: Option<String>,
@@ -54,24 +91,6 @@ pub struct SubscriptionData {
     pub sub_version: i64,
     pub tags_set: Vec<String>,
     pub topic: String,
-}
-
-/// The Go client sends its hashes as texts (`["65","66"]`), which fastjson reads as numbers.
-fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i32>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Hash {
-        Number(i32),
-        Text(String),
-    }
-    let read = |hash| match hash {
-        Hash::Number(hash) => Ok(hash),
-        Hash::Text(text) => text.parse().map_err(D::Error::custom),
-    };
-    Vec::deserialize(deserializer)?
-        .into_iter()
-        .map(read)
-        .collect()
 }
 
 impl Default for SubscriptionData {
@@ -221,17 +240,22 @@ mod tests {
     use super::*;
     use crate::protocol::fastjson;
 
+    /// As the C++ client 1.2 sends it.
     #[test]
-    fn hashes_may_be_texts() {
-        for (json, expected) in [
-            (&br#"{"codeSet":[65,-66]}"#[..], Some(vec![65, -66])),
-            (br#"{"codeSet":["65","-66"]}"#, Some(vec![65, -66])),
-            (br#"{"codeSet":null}"#, Some(vec![])),
-            (br#"{}"#, Some(vec![])),
-            (br#"{"codeSet":["A"]}"#, None),
-        ] {
-            let data = fastjson::from_slice::<SubscriptionData>(json);
-            assert_eq!(data.ok().map(|data| data.code_set), expected);
-        }
+    fn a_heartbeat_may_hold_ordinals_and_texts_for_numbers() {
+        let json = br#"{"clientID":"1@DEFAULT","consumerDataSet":[{"consumeFromWhere":4,"consumeType":1,"groupName":"g",
+            "messageModel":1,"subscriptionDataSet":[{"subString":"*","subVersion":"1795597286024","topic":"t"},
+            {"codeSet":["65",-66],"subString":"A","subVersion":"2","tagsSet":["A"],"topic":"u"}]}],
+            "producerDataSet":[{"groupName":"p"}]}"#;
+        let heartbeat: HeartbeatData = fastjson::from_slice(json).unwrap();
+        let consumer = &heartbeat.consumer_data_set[0];
+        assert_eq!(consumer.consume_from_where, "CONSUME_FROM_FIRST_OFFSET");
+        assert_eq!(consumer.consume_type, "CONSUME_PASSIVELY");
+        assert_eq!(consumer.message_model, "CLUSTERING");
+        let [all, tagged] = &consumer.subscription_data_set[..] else {
+            panic!("{consumer:?}");
+        };
+        assert_eq!(all.sub_version, 1_795_597_286_024);
+        assert_eq!(tagged.code_set, [65, -66]);
     }
 }
