@@ -3,6 +3,8 @@
 mod apache_cases;
 mod go;
 mod java;
+mod node;
 mod ours_on_apache;
+mod python;
 mod store_exchange;
 mod two_masters;

@@ -43,10 +43,24 @@ fn sends_consumes_and_tells_the_lag(maker: Maker) {
         );
     }
     assert_eq!(lag(&n), (COUNT / 2) as i64);
+    assert_eq!(
+        dashboard(&n, "groups")["rows"][0]["lag"].as_i64(),
+        Some((COUNT / 2) as i64)
+    );
 
     // The group goes on where it was.
     assert_eq!(consume(&n, &half).len(), COUNT / 2);
     assert_eq!(lag(&n), 0);
+    assert_eq!(dashboard(&n, "group readers")["facts"]["lag"], 0);
+    let topic = dashboard(&n, "topic orders");
+    assert_eq!(rows(&topic["rows"]).len(), 4, "{topic}");
+    let brokers = dashboard(&n, "brokers");
+    assert_eq!(brokers["rows"][0]["broker"], "broker-a", "{brokers}");
+}
+
+/// One frame; the exit code says that everybody answered.
+fn dashboard(namesrv: &str, view: &str) -> Value {
+    mq::json(["tui", "--once", "--view", view, "-n", namesrv])
 }
 
 fn consume(namesrv: &str, count: &str) -> Vec<Value> {

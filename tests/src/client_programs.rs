@@ -1,4 +1,4 @@
-//! The Java and Go programs of `interop/`: real clients, one scenario per run.
+//! The programs of `interop/`: real clients, one scenario per run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -106,6 +106,42 @@ pub fn go(namesrv: &str, scenario: &str, run: &str) -> Program {
         command,
         output: logs.join("output"),
     }
+}
+
+/// A scenario of `interop/node`; the topic must exist.
+pub fn node(namesrv: &str, scenario: &str, topic: &str, group: &str) -> Program {
+    let logs = logs(&format!("node-{scenario}"));
+    let mut command = Command::new("node");
+    command
+        .env("HOME", &logs)
+        .env("NODE_PATH", built("node/node_modules"))
+        .arg(source("node/main.js"))
+        .args([namesrv, scenario, topic, group]);
+    Program {
+        command,
+        output: logs.join("output"),
+    }
+}
+
+/// A scenario of `interop/python`.
+pub fn python(namesrv: &str, scenario: &str, topic: &str, group: &str) -> Program {
+    let logs = logs(&format!("python-{scenario}"));
+    let mut command = Command::new(built("python/bin/python3"));
+    command
+        .env("HOME", &logs)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(source("python/main.py"))
+        .args([namesrv, scenario, topic, group]);
+    Program {
+        command,
+        output: logs.join("output"),
+    }
+}
+
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("interop")
+        .join(path)
 }
 
 impl Program {
