@@ -148,6 +148,10 @@ pub(crate) fn not_started(error: &StartError, config: &BrokerConfig) -> CliError
                 }
             }
         }
+        StartError::Store(StoreError::Io { .. }) => failed.hint(
+            "the store needs a folder that this user may write and room on its disk: see mq broker check; \
+             storePathRootDir chooses another",
+        ),
         _ => failed,
     }
 }
