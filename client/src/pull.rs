@@ -199,11 +199,24 @@ fn read_pull_answer(
 #[derive(Debug, Clone)]
 pub struct Puller {
     client: Client,
+    group: String,
 }
 
 impl Puller {
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            group: TOOLS_GROUP.to_owned(),
+        }
+    }
+
+    /// Reads in the name of this group, as far as brokers ask for one.
+    #[must_use]
+    pub fn in_group(self, group: impl Into<String>) -> Self {
+        Self {
+            group: group.into(),
+            ..self
+        }
     }
 
     /// The queues of a topic that can be read.
@@ -279,7 +292,7 @@ impl Puller {
     ) -> Result<PullResult, ClientError> {
         self.client
             .pull_message(&PullRequest {
-                group: TOOLS_GROUP,
+                group: &self.group,
                 queue,
                 offset,
                 max_messages: max,
@@ -297,9 +310,9 @@ impl Puller {
         let (sender, messages) = mpsc::channel(FOLLOWED_MESSAGES);
         let mut tasks = JoinSet::new();
         for (queue, offset) in starts {
-            let (client, expression) = (self.client.clone(), expression.clone());
+            let (puller, expression) = (self.clone(), expression.clone());
             tasks.spawn(follow_queue(
-                client,
+                puller,
                 queue,
                 offset,
                 expression,
@@ -337,7 +350,7 @@ impl Follower {
 }
 
 async fn follow_queue(
-    client: Client,
+    Puller { client, group }: Puller,
     queue: MessageQueue,
     mut offset: i64,
     expression: Expression,
@@ -347,7 +360,7 @@ async fn follow_queue(
     loop {
         let pulled = client
             .pull_message(&PullRequest {
-                group: TOOLS_GROUP,
+                group: &group,
                 queue: &queue,
                 offset,
                 max_messages: PULL_BATCH,

@@ -9,9 +9,9 @@ use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::headers::namesrv::{
     AddWritePermResponseHeader, BrokerNameRequestHeader, WipeWritePermResponseHeader,
 };
-use remoting::protocol::properties::{self, Property};
+use remoting::protocol::properties::Property;
 
-use super::{Admin, NoFields};
+use super::{Admin, NoFields, read_properties};
 use crate::route::MASTER_ID;
 use crate::{ClientError, fan_out};
 
@@ -158,9 +158,7 @@ impl Admin {
         let answer = self
             .tell(broker, RequestCode::GET_BROKER_CONFIG, &NoFields {})
             .await?;
-        let unreadable = |problem: &dyn std::fmt::Display| ClientError::protocol(broker, problem);
-        let text = str::from_utf8(&answer.body).map_err(|e| unreadable(&e))?;
-        properties::parse(text).map_err(|e| unreadable(&e))
+        read_properties(broker, &answer)
     }
 
     /// Changes settings of a running broker: `key=value` lines.

@@ -113,33 +113,3 @@ impl Admin {
         self.ask(&broker.address, code, &header).await
     }
 }
-
-/// Clients send their version as a place in Apache's list of releases, two per patch: a snapshot, then the release.
-pub fn version_name(ordinal: i32) -> String {
-    let (major, place) = match ordinal {
-        413..612 => (5, ordinal - 413),
-        213..413 => (4, ordinal - 213),
-        _ => return ordinal.to_string(),
-    };
-    format!("V{major}_{}_{}", place / 20, place % 20 / 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions() {
-        for (ordinal, name) in [
-            (253, "V4_2_0"),
-            (317, "V4_5_2"),
-            (399, "V4_9_3"),
-            (409, "V4_9_8"),
-            (413, "V5_0_0"),
-            (479, "V5_3_3"),
-            (62, "62"),
-        ] {
-            assert_eq!(version_name(ordinal), name);
-        }
-    }
-}

@@ -7,7 +7,7 @@ use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::fastjson;
 use remoting::protocol::headers::admin::DeleteSubscriptionGroupRequestHeader;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Admin, NoFields};
 use crate::ClientError;
@@ -22,9 +22,16 @@ impl Admin {
         &self,
         broker: &str,
     ) -> Result<BTreeMap<String, SubscriptionGroupConfig>, ClientError> {
+        Ok(self.group_table(broker).await?.subscription_group_table)
+    }
+
+    /// The same, with its version.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn group_table(&self, broker: &str) -> Result<SubscriptionGroupWrapper, ClientError> {
         let code = RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG;
-        let wrapper: SubscriptionGroupWrapper = self.ask(broker, code, &NoFields {}).await?;
-        Ok(wrapper.subscription_group_table)
+        self.ask(broker, code, &NoFields {}).await
     }
 
     /// Creates a consumer group on a broker, or gives it these settings.
@@ -39,6 +46,48 @@ impl Admin {
         check_group(&group.group_name)?;
         let request = RemotingCommand::request(RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP)
             .with_body(fastjson::to_vec(group)?);
+        self.client().call_ok(broker, request).await.map(drop)
+    }
+
+    /// As [`Self::put_group`], with settings that only brokers of 5.x know.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn put_group_json(&self, broker: &str, group: &Value) -> Result<(), ClientError> {
+        let request = RemotingCommand::request(RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP)
+            .with_body(fastjson::to_vec(group)?);
+        self.client().call_ok(broker, request).await.map(drop)
+    }
+
+    /// Creates many groups, or gives them these settings, in one request; since 5.x.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn put_groups_json(&self, broker: &str, groups: &[Value]) -> Result<(), ClientError> {
+        let code = RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST;
+        let body = fastjson::to_vec(&json!({ "groupConfigList": groups }))?;
+        let request = RemotingCommand::request(code).with_body(body);
+        self.client().call_ok(broker, request).await.map(drop)
+    }
+
+    /// Chooses whether a group pulls or pops a topic (`PULL`, `POP`), and how many queues its clients
+    /// share; since 5.x.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn put_request_mode(
+        &self,
+        broker: &str,
+        topic: &str,
+        group: &str,
+        mode: &str,
+        shared_queues: i32,
+    ) -> Result<(), ClientError> {
+        let body = json!({
+            "topic": topic, "consumerGroup": group, "mode": mode, "popShareQueueNum": shared_queues,
+        });
+        let request = RemotingCommand::request(RequestCode::SET_MESSAGE_REQUEST_MODE)
+            .with_body(fastjson::to_vec(&body)?);
         self.client().call_ok(broker, request).await.map(drop)
     }
 

@@ -22,6 +22,9 @@ use crate::producer::{SendStatus, compress};
 
 /// How far apart times are that a broker's index can tell from each other.
 const INDEX_STEP_MS: i64 = 1_000;
+/// Messages asked for at once. Apache's brokers give at most 64 of them unless they are told otherwise, but make room for
+/// as many as are asked for.
+const PAGE: i32 = 1_000;
 /// No broker gives fewer messages at once, if it has more.
 const SMALLEST_PAGE: usize = 32;
 /// The producer of messages that are stored again.
@@ -152,7 +155,7 @@ impl Admin {
         let header = QueryMessageRequestHeader {
             topic: query.topic.clone(),
             key: query.key.clone(),
-            max_num: i32::MAX,
+            max_num: PAGE,
             begin_timestamp: query.from_ms,
             end_timestamp: end_ms,
         };

@@ -5,22 +5,32 @@
 //! deadline, [`fan_out`](crate::fan_out) anything else. What a value means that could not be read is
 //! left to the caller: errors are returned, never turned into zeros.
 
+mod acl;
 mod answers;
 mod brokers;
 mod clients;
 mod groups;
 mod messages;
+mod name_servers;
 mod offsets;
+mod replicas;
+mod stats;
 mod topics;
+mod upkeep;
 
+pub use acl::AclVersions;
 pub use answers::Answers;
 pub use brokers::{Broker, Runtime};
-pub use clients::{Members, version_name};
+pub use clients::Members;
 pub use messages::{KeyAnswer, KeyQuery};
+pub use name_servers::ORDER_TOPIC_CONFIG;
+pub use remoting::protocol::version::version_name;
+pub use stats::{GROUP_GET_NUMS, TOPIC_PUT_NUMS};
 
 use remoting::protocol::codes::RequestCode;
 use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::fastjson;
+use remoting::protocol::properties::{self, Property};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -66,6 +76,13 @@ impl Admin {
 
 fn read<T: DeserializeOwned>(address: &str, answer: &RemotingCommand) -> Result<T, ClientError> {
     fastjson::from_slice(&answer.body).map_err(|error| ClientError::protocol(address, error))
+}
+
+/// The body of an answer as settings.
+fn read_properties(address: &str, answer: &RemotingCommand) -> Result<Vec<Property>, ClientError> {
+    let unreadable = |problem: &dyn std::fmt::Display| ClientError::protocol(address, problem);
+    let text = str::from_utf8(&answer.body).map_err(|e| unreadable(&e))?;
+    properties::parse(text).map_err(|e| unreadable(&e))
 }
 
 /// The header of a request that has no fields.

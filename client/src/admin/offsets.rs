@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use remoting::protocol::body::group::{ConsumerOffsetWrapper, ResetOffsetBody};
 use remoting::protocol::body::queue_map::{MessageQueue, QueueMap};
 use remoting::protocol::body::stats::{ConsumeStats, ConsumeStatsList};
 use remoting::protocol::codes::{RequestCode, ResponseCode};
-use remoting::protocol::command::RemotingCommand;
+use remoting::protocol::command::{Language, RemotingCommand};
 use remoting::protocol::fastjson;
 use remoting::protocol::headers::admin::{
     BrokerConsumeStatsRequestHeader, CloneGroupOffsetRequestHeader, ConsumeStatsRequestHeader,
@@ -20,6 +21,7 @@ use remoting::protocol::headers::offset::{
 
 use super::{Admin, NoFields, read};
 use crate::ClientError;
+use crate::client::accepted;
 
 impl Admin {
     /// How far a group is, in one topic or in all of them.
@@ -48,10 +50,28 @@ impl Admin {
         &self,
         broker: &str,
     ) -> Result<BTreeMap<String, Vec<ConsumeStats>>, ClientError> {
-        let header = BrokerConsumeStatsRequestHeader { is_order: false };
-        let code = RequestCode::GET_BROKER_CONSUME_STATS;
-        let list: ConsumeStatsList = self.ask(broker, code, &header).await?;
+        let timeout = self.client().timeout();
+        let list = self.consume_stats_of_broker(broker, false, timeout).await?;
         Ok(list.consume_stats_list.into_iter().flatten().collect())
+    }
+
+    /// The same as the broker counts it; of ordered topics only, or of all.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn consume_stats_of_broker(
+        &self,
+        broker: &str,
+        ordered_only: bool,
+        timeout: Duration,
+    ) -> Result<ConsumeStatsList, ClientError> {
+        let header = BrokerConsumeStatsRequestHeader {
+            is_order: ordered_only,
+        };
+        let code = RequestCode::GET_BROKER_CONSUME_STATS;
+        let request = RemotingCommand::request(code).with_header(&header)?;
+        let answer = self.client().call_within(broker, request, timeout).await?;
+        read(broker, &accepted(broker, answer)?)
     }
 
     /// Sets where a group goes on in a queue. For a group without members: those commit over it.
@@ -86,6 +106,22 @@ impl Admin {
     ) -> Result<ResetOffsetBody, ClientError> {
         let code = RequestCode::INVOKE_BROKER_TO_RESET_OFFSET;
         let answer = self.tell(broker, code, header).await?;
+        read(broker, &answer)
+    }
+
+    /// As [`Self::reset_members`], for members of the C++ client, which are told in a form of their own.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn reset_cpp_members(
+        &self,
+        broker: &str,
+        header: &ResetOffsetRequestHeader,
+    ) -> Result<ResetOffsetBody, ClientError> {
+        let code = RequestCode::INVOKE_BROKER_TO_RESET_OFFSET;
+        let mut request = RemotingCommand::request(code).with_header(header)?;
+        request.language = Language::CPP;
+        let answer = self.client().call_ok(broker, request).await?;
         read(broker, &answer)
     }
 

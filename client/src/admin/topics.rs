@@ -7,8 +7,10 @@ use remoting::protocol::body::stats::TopicStatsTable;
 use remoting::protocol::body::topic::{TopicConfig, TopicConfigSerializeWrapper, TopicList};
 use remoting::protocol::codes::RequestCode;
 use remoting::protocol::command::RemotingCommand;
+use remoting::protocol::fastjson;
 use remoting::protocol::headers::admin::{CreateTopicRequestHeader, TopicRequestHeader};
 use remoting::protocol::headers::namesrv::DeleteTopicInNamesrvRequestHeader;
+use serde_json::{Value, json};
 
 use super::{Admin, NoFields, read};
 use crate::ClientError;
@@ -36,9 +38,45 @@ impl Admin {
     /// # Errors
     /// Any of [`ClientError`].
     pub async fn topics(&self, broker: &str) -> Result<BTreeMap<String, TopicConfig>, ClientError> {
+        Ok(self.topic_table(broker).await?.topic_config_table)
+    }
+
+    /// The same, with its version.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn topic_table(
+        &self,
+        broker: &str,
+    ) -> Result<TopicConfigSerializeWrapper, ClientError> {
         let code = RequestCode::GET_ALL_TOPIC_CONFIG;
-        let wrapper: TopicConfigSerializeWrapper = self.ask(broker, code, &NoFields {}).await?;
-        Ok(wrapper.topic_config_table)
+        self.ask(broker, code, &NoFields {}).await
+    }
+
+    /// Names of the topics that a broker has for itself.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn system_topics(&self, broker: &str) -> Result<Vec<String>, ClientError> {
+        let code = RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER;
+        let list: TopicList = self.ask(broker, code, &NoFields {}).await?;
+        Ok(list.topic_list)
+    }
+
+    /// A topic of 5.x with the mapping of its queues, as the broker writes it.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn topic_with_mapping(
+        &self,
+        broker: &str,
+        topic: &str,
+    ) -> Result<Value, ClientError> {
+        let header = TopicRequestHeader {
+            topic: topic.to_owned(),
+        };
+        self.ask(broker, RequestCode::GET_TOPIC_CONFIG, &header)
+            .await
     }
 
     /// The range of each queue of a topic.
@@ -91,10 +129,25 @@ impl Admin {
             topic_filter_type: Some(topic.topic_filter_type.clone()),
             topic_sys_flag: Some(topic.topic_sys_flag),
             order: Some(topic.order),
-            attributes: None,
+            attributes: attributes(&topic.attributes),
         };
         let code = RequestCode::UPDATE_AND_CREATE_TOPIC;
         self.tell(broker, code, &header).await.map(drop)
+    }
+
+    /// Creates topics on a broker, or gives them these settings, in one request; since 5.x.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn put_topics(
+        &self,
+        broker: &str,
+        topics: &[TopicConfig],
+    ) -> Result<(), ClientError> {
+        let body = fastjson::to_vec(&json!({ "topicConfigList": topics }))?;
+        let request =
+            RemotingCommand::request(RequestCode::UPDATE_AND_CREATE_TOPIC_LIST).with_body(body);
+        self.client().call_ok(broker, request).await.map(drop)
     }
 
     /// Deletes a topic with its messages from a broker.
@@ -121,4 +174,16 @@ impl Admin {
         let code = RequestCode::DELETE_TOPIC_IN_NAMESRV;
         self.tell(name_server, code, &header).await.map(drop)
     }
+}
+
+/// What to set (`+a` → `b`) and to drop (`-c`) of the attributes that topics have since 5.x. Others are those that the
+/// topic has, which stay.
+fn attributes(changes: &BTreeMap<String, String>) -> Option<String> {
+    let change = |(key, value): (&String, &String)| match value.as_str() {
+        "" => key.clone(),
+        value => format!("{key}={value}"),
+    };
+    let is_change = |(key, _): &(&String, &String)| key.starts_with(['+', '-']);
+    let changes: Vec<String> = changes.iter().filter(is_change).map(change).collect();
+    (!changes.is_empty()).then(|| changes.join(","))
 }

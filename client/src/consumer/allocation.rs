@@ -4,7 +4,7 @@
 use remoting::protocol::body::queue_map::MessageQueue;
 
 /// The block of `queues` that falls to `member`. `queues` and `members` are sorted.
-pub(super) fn allocate_averagely(
+pub fn allocate_averagely(
     member: &str,
     members: &[String],
     queues: &[MessageQueue],

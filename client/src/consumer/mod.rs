@@ -36,6 +36,8 @@ mod allocation;
 mod group;
 mod pulling;
 
+pub use allocation::allocate_averagely;
+
 pub(crate) use group::Group;
 use group::Subscription;
 use pulling::{Buffer, Delivery, PullTask};
@@ -358,7 +360,7 @@ impl Member {
                 members = self.members(address).await;
                 if let Ok(members) = &mut members {
                     members.sort();
-                    let mine = allocation::allocate_averagely(self.client.id(), members, queues);
+                    let mine = allocate_averagely(self.client.id(), members, queues);
                     return Ok(mine.into_iter().collect());
                 }
             }

@@ -266,7 +266,8 @@ pub fn to_vec_standard<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Json
     Ok(serde_json::to_vec(value)?)
 }
 
-/// As fastjson writes files: in its dialect, one item a line, indented by tabs, no blank after a colon.
+/// As fastjson writes files: in its dialect, one item a line, indented by tabs, no blank after a colon; the entries of
+/// maps whose keys are no strings follow each other on one line.
 pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> Result<String, JsonError> {
     let bytes = write(value, DialectFormatter::new(TabFormatter::default()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -293,8 +294,8 @@ struct DialectFormatter<F> {
 enum Key {
     /// No key is being written.
     None,
-    /// Its text so far, escaped.
-    Text(Vec<u8>),
+    /// Its text so far, escaped, and whether it is the first of its map.
+    Text(Vec<u8>, bool),
     /// It was an integer and has been written.
     Integer,
 }
@@ -314,7 +315,8 @@ const QUEUE_KEY_START: &[u8] = br#"{\"brokerName\":"#;
 macro_rules! integer_keys {
     ($($method:ident $type:ty;)*) => { $(
         fn $method<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: $type) -> io::Result<()> {
-            if !matches!(self.key, Key::None) {
+            if let Key::Text(_, first) = self.key {
+                separate(writer, first)?;
                 self.key = Key::Integer;
             }
             self.inner.$method(writer, value)
@@ -331,14 +333,14 @@ impl<F: Formatter> Formatter for DialectFormatter<F> {
     fn begin_string<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         match self.key {
             Key::None => self.inner.begin_string(writer),
-            Key::Text(_) | Key::Integer => Ok(()),
+            Key::Text(..) | Key::Integer => Ok(()),
         }
     }
 
     fn end_string<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         match self.key {
             Key::None => self.inner.end_string(writer),
-            Key::Text(_) | Key::Integer => Ok(()),
+            Key::Text(..) | Key::Integer => Ok(()),
         }
     }
 
@@ -348,7 +350,7 @@ impl<F: Formatter> Formatter for DialectFormatter<F> {
         fragment: &str,
     ) -> io::Result<()> {
         match &mut self.key {
-            Key::Text(key) => {
+            Key::Text(key, _) => {
                 key.extend_from_slice(fragment.as_bytes());
                 Ok(())
             }
@@ -362,28 +364,30 @@ impl<F: Formatter> Formatter for DialectFormatter<F> {
         escape: serde_json::ser::CharEscape,
     ) -> io::Result<()> {
         match &mut self.key {
-            Key::Text(key) => CompactFormatter.write_char_escape(key, escape),
+            Key::Text(key, _) => CompactFormatter.write_char_escape(key, escape),
             Key::None | Key::Integer => self.inner.write_char_escape(writer, escape),
         }
     }
 
     fn begin_object_key<W: ?Sized + io::Write>(
         &mut self,
-        writer: &mut W,
+        _writer: &mut W,
         first: bool,
     ) -> io::Result<()> {
-        self.inner.begin_object_key(writer, first)?;
-        self.key = Key::Text(Vec::new());
+        // What stands before a key depends on what it turns out to be.
+        self.key = Key::Text(Vec::new(), first);
         Ok(())
     }
 
     fn end_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        if let Key::Text(key) = std::mem::replace(&mut self.key, Key::None) {
+        if let Key::Text(key, first) = std::mem::replace(&mut self.key, Key::None) {
             let quoted = [b"\"", &key[..], b"\""].concat();
             if key.starts_with(QUEUE_KEY_START) {
                 let object: String = serde_json::from_slice(&quoted)?;
+                separate(writer, first)?;
                 writer.write_all(object.as_bytes())?;
             } else {
+                self.inner.begin_object_key(writer, first)?;
                 writer.write_all(&quoted)?;
             }
         }
@@ -424,6 +428,15 @@ impl<F: Formatter> Formatter for DialectFormatter<F> {
 
     fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.inner.end_object_value(writer)
+    }
+}
+
+/// Before a key that is no string, fastjson begins no line.
+fn separate<W: ?Sized + io::Write>(writer: &mut W, first: bool) -> io::Result<()> {
+    if first {
+        Ok(())
+    } else {
+        writer.write_all(b",")
     }
 }
 
@@ -566,7 +579,7 @@ mod tests {
         let digits = std::collections::BTreeMap::from([("123".to_owned(), &ints)]);
         assert_eq!(
             to_string_pretty(&digits).unwrap(),
-            "{\n\t\"123\":{\n\t\t0:7,\n\t\t12:8\n\t}\n}"
+            "{\n\t\"123\":{0:7,12:8\n\t}\n}"
         );
         assert_eq!(to_string_pretty(&Vec::<i32>::new()).unwrap(), "[]");
     }

@@ -14,3 +14,4 @@ pub mod headers;
 mod json_scan;
 pub mod message;
 pub mod properties;
+pub mod version;

@@ -9,13 +9,17 @@ use remoting::transport::router::{Refusal, Reply, Request};
 use crate::broker::Broker;
 use crate::config::UpdateError;
 
+/// What can only be so here. Apache's `exportConfigs` fails for a broker that does not tell it.
+const FIXED: &str = "filterServerNums=0\nslaveReadEnable=false\nuseTLS=false\n";
+
 /// `GET_BROKER_CONFIG` (26): every key as properties text.
 pub(crate) fn config(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
     let version = fastjson::to_vec(&broker.topics.data_version()).ok();
     let header = BrokerConfigResponseHeader {
         version: version.and_then(|json| String::from_utf8(json).ok()),
     };
-    let text = broker.config.current().to_properties();
+    let mut text = broker.config.current().to_properties();
+    text.push_str(FIXED);
     Ok(Answer::ok().header(&header)?.body(text).into())
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::client::SubscriptionData;
 use super::queue_map::{MessageQueue, QueueMap};
 
 /// Answer to `GET_TOPIC_STATS_INFO` (202).
@@ -91,4 +92,37 @@ pub struct QueueTimeSpan {
     pub max_time_stamp: i64,
     pub message_queue: MessageQueue,
     pub min_time_stamp: i64,
+}
+
+/// Answer to `QUERY_CONSUME_QUEUE` (321).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueryConsumeQueueBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter_data: Option<String>,
+    pub max_queue_index: i64,
+    pub min_queue_index: i64,
+    pub queue_data: Vec<ConsumeQueueData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_data: Option<SubscriptionData>,
+}
+
+/// An entry of a consume queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConsumeQueueData {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bit_map: Option<String>,
+    /// Whether the group's filter lets it pass.
+    pub eval: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extend_data_json: Option<String>,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msg: Option<String>,
+    /// In bytes of the commit log.
+    pub physic_offset: i64,
+    pub physic_size: i32,
+    /// Java hash of the tag, or when a timed message is due.
+    pub tags_code: i64,
 }
