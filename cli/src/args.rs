@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    broker, cluster, completion, config, consume, dev, group, message, namesrv, send, shutdown,
-    status, store, topic, tui,
+    broker, cluster, completion, config, consume, dev, group, install_links, message, namesrv,
+    send, shutdown, status, store, topic, tui,
 };
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
@@ -41,6 +41,18 @@ pub(crate) enum Command {
     Consume(consume::Args),
     Store(store::Args),
     Tui(tui::Args),
+    /// Apache's mqadmin: the same verbs, options and columns; without a verb, the list of all
+    #[command(disable_help_flag = true)]
+    Mqadmin {
+        /// The verb and its options
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "VERB"
+        )]
+        words: Vec<String>,
+    },
+    InstallLinks(install_links::Args),
     Completion(completion::Args),
 }
 

@@ -2,7 +2,8 @@
 //!
 //! One file per noun in `commands`; `output` is the only place that prints. Clusters are known over the wire only (crate
 //! `client`), so every command works on Apache's servers as well; the exceptions are `start` and `dev`, which run our
-//! servers in this process, and `store`, which works on a folder.
+//! servers in this process, and `store`, which works on a folder. Called by the name of one of Apache's programs, it is
+//! that program: see `dropin`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use crate::output::Output;
 mod args;
 mod commands;
 mod confirm;
+mod dropin;
 mod error;
 mod instance;
 mod output;
@@ -29,6 +31,15 @@ mod watch;
 /// Runs one command line, program name first; returns how the process should end.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let output = Output::new();
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(program) = dropin::Program::called(args.first()) {
+        let words: Vec<String> = args
+            .iter()
+            .skip(1)
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        return program.run(&words, &output).into();
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

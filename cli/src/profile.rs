@@ -10,9 +10,9 @@ use crate::error::{CliError, Result};
 
 /// The name server's port everywhere.
 pub(crate) const DEFAULT_PORT: u16 = 9876;
-const DEFAULT: &str = "127.0.0.1:9876";
+pub(crate) const DEFAULT: &str = "127.0.0.1:9876";
 /// A server that takes longer to answer counts as one that does not.
-const TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Flags of every command that talks to a cluster.
 #[derive(Debug, Clone, Args)]

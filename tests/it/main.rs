@@ -2,6 +2,7 @@
 
 mod crash;
 mod dashboard;
+mod dropin;
 mod filter;
 mod new_group;
 mod scheduled;

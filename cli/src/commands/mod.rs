@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use crate::args::Command;
+use crate::dropin::Program;
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
@@ -13,6 +14,7 @@ pub(crate) mod config;
 pub(crate) mod consume;
 pub(crate) mod dev;
 pub(crate) mod group;
+pub(crate) mod install_links;
 pub(crate) mod message;
 pub(crate) mod namesrv;
 pub(crate) mod send;
@@ -38,13 +40,15 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Send(args) => wait_for(send::run(&args, output)),
         Command::Consume(args) => wait_for(consume::run(&args, output)),
         Command::Store(args) => store::run(&args, output),
+        Command::InstallLinks(args) => install_links::run(&args, output),
+        Command::Mqadmin { words } => Ok(Program::Mqadmin.run(&words, output)),
         Command::Tui(args) => wait_for(tui::run(&args, output)),
         Command::Status(args) => wait_for(status::run(&args, output)),
     }
 }
 
 /// Runs on this thread alone: such a runtime starts in no time.
-fn wait_for(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+pub(crate) fn wait_for(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

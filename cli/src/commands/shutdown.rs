@@ -8,6 +8,8 @@ use crate::error::{CliError, Exit, Result, nearest};
 use crate::instance::{Instance, Kind, Registry};
 use crate::output::Output;
 
+/// How long a server may take to end.
+pub(crate) const WAIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Stop a server that runs on this host, and wait until it has ended
@@ -23,43 +25,51 @@ pub(crate) struct Args {
     /// Which one, by name or process id; needed when there are several
     name: Option<String>,
     /// Wait so many seconds for its end
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = WAIT.as_secs())]
     wait: u64,
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let registry = Registry::open()?;
     let instance = choose(args, registry.running()?)?;
+    output.line(&stop(instance, Duration::from_secs(args.wait)).await?)?;
+    Ok(Exit::Done)
+}
+
+/// Stops a server and waits for its end; returns what it said last.
+pub(crate) async fn stop(instance: Instance, wait: Duration) -> Result<String> {
+    let registry = Registry::open()?;
     let who = format!("{} {} (pid {})", instance.kind, instance.name, instance.pid);
     let pid = Pid::from_raw(instance.pid)
         .ok_or_else(|| CliError::failed("process id 0 in the list of servers"))?;
     kill_process(pid, Signal::TERM)
         .map_err(|e| CliError::failed(format!("cannot stop {who}")).because(&e))?;
 
-    let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let deadline = Instant::now() + wait;
     while instance.is_running() {
         if Instant::now() > deadline {
             let hint = "it was asked to and goes on by itself; mq status shows when it is gone";
-            return Err(
-                CliError::failed(format!("{who} has not ended within {} s", args.wait)).hint(hint),
-            );
+            return Err(CliError::failed(format!(
+                "{who} has not ended within {} s",
+                wait.as_secs()
+            ))
+            .hint(hint));
         }
         tokio::time::sleep(POLL).await;
     }
     let last_word = registry.read(&instance).and_then(|ended| ended.stopped);
     registry.remove(&instance);
     match last_word {
-        Some(last_word) => output.line(&format!("{who} stopped: {last_word}"))?,
+        Some(last_word) => Ok(format!("{who} stopped: {last_word}")),
         None => {
             let store = instance.store.map_or(String::new(), |store| {
                 format!("; its store is {}", store.display())
             });
             let error =
                 CliError::failed(format!("{who} ended without finishing its shutdown{store}"));
-            return Err(error.hint("the next start recovers; its log says what happened"));
+            Err(error.hint("the next start recovers; its log says what happened"))
         }
     }
-    Ok(Exit::Done)
 }
 
 fn choose(args: &Args, running: Vec<Instance>) -> Result<Instance> {

@@ -1,0 +1,443 @@
+//! Apache's `mqadmin` and start scripts, by their own names: the same verbs, letters and columns.
+//!
+//! A file per subject, as Apache groups them. A verb is its options, calls of the catalogue `client::admin`, and print
+//! in Apache's formats; what Apache does wrong it does right where nobody can depend on the error: brokers are asked at
+//! once, one that does not answer does not stop the others, errors are one line, exit codes are those of `mq`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::pin::Pin;
+use std::str::FromStr;
+
+use client::admin::Broker;
+use client::{Admin, Client, ClientError, ClientOptions, fan_out};
+
+use self::options::{Given, Opt, Options};
+use crate::error::{CliError, Exit, Result, nearest};
+use crate::output::Output;
+use crate::profile;
+
+mod acl;
+mod asking;
+mod auth;
+mod broker;
+mod cluster;
+mod connection;
+mod consumer;
+mod export;
+mod java;
+mod message;
+mod namesrv;
+mod offset;
+mod options;
+mod programs;
+mod replicas;
+mod running_info;
+mod stats;
+mod storage;
+mod topic;
+mod trace;
+
+/// Prints as Java's `printf` does, without a line end of its own.
+macro_rules! out {
+    ($call:expr, $($format:tt)*) => {
+        $call.output.raw(format!($($format)*).as_bytes())?
+    };
+}
+use out;
+
+/// Set to 1: exit codes as Java's tools have them, 0 for all but unreadable options.
+const EXIT_ZERO: &str = "MQADMIN_EXIT_ZERO";
+/// Whose columns to print: `4.9` (default) or `5.3`.
+const VERSION: &str = "MQADMIN_VERSION";
+
+/// Where the tools of 4.9 and 5.3 print or read something differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Generation {
+    Four,
+    Five,
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Exit>> + 'a>>;
+
+/// One verb of `mqadmin`.
+#[derive(Debug)]
+struct Verb {
+    name: &'static str,
+    about: &'static str,
+    options: &'static [Opt],
+    run: for<'a> fn(&'a Call<'a>) -> Running<'a>,
+}
+
+/// Declares a verb: its name, what it does, its options, and the function that does it.
+macro_rules! verb {
+    ($name:literal, $about:literal, $run:path, [$($option:expr),* $(,)?]) => {
+        $crate::dropin::Verb {
+            name: $name,
+            about: $about,
+            options: &[$($option),*],
+            run: |call| Box::pin($run(call)),
+        }
+    };
+}
+use verb;
+
+/// All verbs, subject by subject.
+fn verbs() -> impl Iterator<Item = &'static Verb> {
+    [
+        topic::VERBS,
+        consumer::VERBS,
+        broker::VERBS,
+        message::VERBS,
+        connection::VERBS,
+        offset::VERBS,
+        cluster::VERBS,
+        namesrv::VERBS,
+        stats::VERBS,
+        export::VERBS,
+        acl::VERBS,
+        auth::VERBS,
+        replicas::VERBS,
+        storage::VERBS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Other names of a verb.
+const ALIASES: [(&str, &str); 2] = [
+    ("deleteAccessConfig", "deleteAclConfig"),
+    ("getAccessConfigSubCommand", "getAclConfig"),
+];
+
+fn find(name: &str) -> Option<&'static Verb> {
+    let name = ALIASES
+        .iter()
+        .find(|(alias, _)| alias.eq_ignore_ascii_case(name))
+        .map_or(name, |(_, name)| name);
+    verbs().find(|verb| verb.name.eq_ignore_ascii_case(name))
+}
+
+/// One of Apache's programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Mqadmin,
+    Mqnamesrv,
+    Mqbroker,
+    Mqshutdown,
+}
+
+impl Program {
+    /// What they are called.
+    pub(crate) const NAMES: [&str; 4] = ["mqadmin", "mqnamesrv", "mqbroker", "mqshutdown"];
+
+    /// The program that a command line means by its first word.
+    pub(crate) fn called(program: Option<&OsString>) -> Option<Self> {
+        let name = Path::new(program?).file_name().and_then(OsStr::to_str)?;
+        match name {
+            "mqadmin" => Some(Self::Mqadmin),
+            "mqnamesrv" => Some(Self::Mqnamesrv),
+            "mqbroker" => Some(Self::Mqbroker),
+            "mqshutdown" => Some(Self::Mqshutdown),
+            _ => None,
+        }
+    }
+
+    /// Runs it with these words.
+    pub(crate) fn run(self, words: &[String], output: &Output) -> Exit {
+        let ended = match self {
+            Self::Mqadmin => return mqadmin(words, output),
+            Self::Mqnamesrv => programs::mqnamesrv(words, output),
+            Self::Mqbroker => programs::mqbroker(words, output),
+            Self::Mqshutdown => programs::mqshutdown(words, output),
+        };
+        ended.unwrap_or_else(|error| output.error(&error))
+    }
+}
+
+/// Runs `mqadmin` with these words, the program's name not among them.
+pub(crate) fn mqadmin(words: &[String], output: &Output) -> Exit {
+    let generation = match std::env::var(VERSION) {
+        Ok(version) if version.starts_with('5') => Generation::Five,
+        _ => Generation::Four,
+    };
+    let exit = run(words, generation, output).unwrap_or_else(|error| output.error(&error));
+    let as_java = std::env::var(EXIT_ZERO).is_ok_and(|value| value == "1");
+    match exit {
+        Exit::Usage if as_java => Exit::Failed,
+        _ if as_java => Exit::Done,
+        exit => exit,
+    }
+}
+
+fn run(words: &[String], generation: Generation, output: &Output) -> Result<Exit> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (name, words) = match words.as_slice() {
+        [] | ["-h" | "--help" | "help"] => {
+            output.raw(list(generation).as_bytes())?;
+            return Ok(Exit::Done);
+        }
+        ["help", name] => {
+            let verb = find(name).ok_or_else(|| unknown(name))?;
+            let help =
+                Options::new(verb.options, generation).help(&format!("mqadmin {}", verb.name));
+            output.raw(help.as_bytes())?;
+            return Ok(Exit::Done);
+        }
+        [name, words @ ..] => (*name, words),
+    };
+    let verb = find(name).ok_or_else(|| unknown(name))?;
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let options = Options::new(verb.options, generation);
+    let given = match options.parse(&words) {
+        Ok(given) => given,
+        Err(problem) => {
+            output.raw(options.help(&format!("mqadmin {}", verb.name)).as_bytes())?;
+            return Err(CliError::usage(format!("{name}: {problem}")));
+        }
+    };
+    if given.has("h") {
+        output.raw(options.help(&format!("mqadmin {}", verb.name)).as_bytes())?;
+        return Ok(Exit::Done);
+    }
+    let call = Call::new(verb, options, given, generation, output)?;
+    crate::commands::wait_for((verb.run)(&call))
+}
+
+/// What `mqadmin` prints when it is called with nothing.
+fn list(generation: Generation) -> String {
+    let width = match generation {
+        Generation::Four => 20,
+        Generation::Five => 35,
+    };
+    let mut text = "The most commonly used mqadmin commands are:\n".to_owned();
+    for verb in verbs() {
+        text += &format!("   {:<width$} {}\n", verb.name, verb.about);
+    }
+    text + "\nSee 'mqadmin help <command>' for more information on a specific command.\n"
+}
+
+fn unknown(name: &str) -> CliError {
+    let error = CliError::usage(format!("The sub command {name} not exist."));
+    match nearest(name, verbs().map(|verb| verb.name)) {
+        Some(near) => error.hint(format!("did you mean '{near}'?")),
+        None => error.hint("mqadmin without a word lists all"),
+    }
+}
+
+/// Which brokers of a cluster are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Masters,
+    All,
+}
+
+/// A verb with what was given to it.
+struct Call<'a> {
+    verb: &'static Verb,
+    options: Options,
+    given: Given,
+    generation: Generation,
+    output: &'a Output,
+    admin: Admin,
+}
+
+impl<'a> Call<'a> {
+    fn new(
+        verb: &'static Verb,
+        options: Options,
+        given: Given,
+        generation: Generation,
+        output: &'a Output,
+    ) -> Result<Self> {
+        let environment = std::env::var("NAMESRV_ADDR").ok();
+        let name_servers = given
+            .get("n")
+            .or(environment.as_deref())
+            .filter(|text| !text.trim().is_empty());
+        let options_of_client = ClientOptions {
+            name_servers: profile::parse(name_servers.unwrap_or(profile::DEFAULT))?,
+            timeout: profile::TIMEOUT,
+            ..ClientOptions::default()
+        };
+        let client = Client::new(options_of_client)
+            .map_err(|e| CliError::client("cannot start the client", &e))?;
+        Ok(Self {
+            verb,
+            options,
+            given,
+            generation,
+            output,
+            admin: Admin::new(client),
+        })
+    }
+
+    fn client(&self) -> &Client {
+        self.admin.client()
+    }
+
+    /// A client whose brokers are those of a unit: its id ends with the unit's name.
+    fn client_of_unit(&self, unit: &str) -> Result<Client> {
+        let options = ClientOptions {
+            name_servers: self.name_servers(),
+            timeout: profile::TIMEOUT,
+            instance_name: Some(format!("{}@{unit}", std::process::id())),
+            ..ClientOptions::default()
+        };
+        Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
+    }
+
+    fn name_servers(&self) -> Vec<String> {
+        self.client().name_servers().all().to_vec()
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.given.has(key)
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.given.get(key)
+    }
+
+    /// The value of an option that is required, and so was given.
+    fn text(&self, key: &str) -> &str {
+        self.get(key).unwrap_or_default()
+    }
+
+    /// As `Boolean.parseBoolean`: all but `true` is false.
+    fn is_true(&self, key: &str) -> Option<bool> {
+        Some(self.get(key)?.eq_ignore_ascii_case("true"))
+    }
+
+    fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>> {
+        let Some(text) = self.get(key) else {
+            return Ok(None);
+        };
+        let wrong = || {
+            CliError::usage(format!(
+                "{}: the value '{text}' of -{key} is no number",
+                self.verb.name
+            ))
+        };
+        text.parse().map(Some).map_err(|_| wrong())
+    }
+
+    /// Prints the help, as Apache does when options fit but say too little.
+    fn misses(&self, what: &str) -> Result<Exit> {
+        self.output.raw(
+            self.options
+                .help(&format!("mqadmin {}", self.verb.name))
+                .as_bytes(),
+        )?;
+        Err(CliError::usage(format!("{}: {what}", self.verb.name)))
+    }
+
+    /// All brokers, by cluster and name.
+    async fn brokers(&self) -> Result<Vec<Broker>> {
+        let brokers = self.admin.brokers().await;
+        brokers.map_err(|e| CliError::client("cannot list the brokers", &e))
+    }
+
+    /// The brokers of a cluster that are meant.
+    async fn cluster(&self, cluster: &str, scope: Scope) -> Result<Vec<Broker>> {
+        let mut brokers = self.brokers().await?;
+        let names: Vec<String> = brokers.iter().map(|b| b.cluster.clone()).collect();
+        brokers.retain(|broker| broker.cluster == cluster);
+        if brokers.is_empty() {
+            let error = CliError::not_found(format!(
+                "there is no cluster '{cluster}'. Make sure the specified clusterName exists or the name server \
+                 connected to is correct."
+            ));
+            return Err(match nearest(cluster, names.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean '{near}'?")),
+                None => error.hint("mqadmin clusterList shows what there is"),
+            });
+        }
+        brokers.retain(|broker| scope == Scope::All || broker.is_master());
+        Ok(brokers)
+    }
+
+    /// Addresses: that of `-b`, else those of the cluster `-c`; `None` if neither was given.
+    async fn targets(&self, scope: Scope) -> Result<Option<Vec<String>>> {
+        if let Some(address) = self.get("b") {
+            return Ok(Some(vec![address.to_owned()]));
+        }
+        let Some(cluster) = self.get("c") else {
+            return Ok(None);
+        };
+        let brokers = self.cluster(cluster, scope).await?;
+        Ok(Some(brokers.into_iter().map(|b| b.address).collect()))
+    }
+
+    /// Asks all servers at once and prints what they answered, in their order. What failed is said on standard error.
+    async fn each<T, F>(
+        &self,
+        addresses: Vec<String>,
+        what: &str,
+        ask: impl Fn(Admin, String) -> F,
+        mut print: impl FnMut(&str, T) -> Result<()>,
+    ) -> Result<Exit>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ClientError>> + Send + 'static,
+    {
+        let answers = fan_out::all(addresses.clone(), |address| {
+            ask(self.admin.clone(), address)
+        });
+        let mut failures = Vec::new();
+        let mut done = 0_usize;
+        for (address, answer) in addresses.iter().zip(answers.await) {
+            match answer {
+                Ok(answer) => {
+                    print(address, answer)?;
+                    done += 1;
+                }
+                Err(error) => failures.push(CliError::client(
+                    format!("cannot {what} at {address}"),
+                    &error,
+                )),
+            }
+        }
+        Ok(self.verdict(done, &failures))
+    }
+
+    /// Says what failed; partly done if anything was done.
+    fn verdict(&self, done: usize, failures: &[CliError]) -> Exit {
+        let mut exit = Exit::Done;
+        for failure in failures {
+            exit = self.output.error(failure);
+        }
+        if done > 0 && !failures.is_empty() {
+            Exit::Partly
+        } else {
+            exit
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_in_any_case() {
+        let names: Vec<String> = verbs().map(|verb| verb.name.to_lowercase()).collect();
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+        assert!(find("UPDATETOPIC").is_some_and(|verb| verb.name == "updateTopic"));
+        assert!(find("nothing").is_none());
+    }
+
+    #[test]
+    fn every_verb_has_help_in_both_generations() {
+        for verb in verbs() {
+            for generation in [Generation::Four, Generation::Five] {
+                let help =
+                    Options::new(verb.options, generation).help(&format!("mqadmin {}", verb.name));
+                let start = format!("usage: mqadmin {}", verb.name);
+                assert!(help.starts_with(&start), "{help}");
+            }
+        }
+    }
+}
