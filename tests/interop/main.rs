@@ -3,6 +3,7 @@
 mod apache_cases;
 mod go;
 mod java;
+mod mqadmin;
 mod node;
 mod ours_on_apache;
 mod python;

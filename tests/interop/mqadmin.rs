@@ -1,0 +1,473 @@
+//! `mqadmin` in both directions: Apache's tool on our servers, our drop-in on Apache's and on ours, each beside Apache's
+//! tool on Apache's servers. `mqadmin/table.md` says for every verb where they print the same, and why they do not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use mq_tests::{BrokerConfig, Folder, Maker, Namesrv, Process, client_programs, mq};
+use regex::Regex;
+
+const APACHE: &str = "4.9.4";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How the outputs of a step are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compare {
+    /// Line by line.
+    Exactly,
+    /// As sets of lines: one side prints them in the order of a hash table.
+    Sorted,
+    /// Only what stands before the first `:` or `=` of each line.
+    Names,
+    /// Without their digits, which are measured.
+    Measured,
+}
+use Compare::{Exactly, Measured, Names, Sorted};
+
+/// What is done to a fresh cluster, in this order. `NAMESRV`, `BROKER`, `FOLDER` stand for what each cluster has,
+/// `OFFSET_ID` and `UNIQUE_KEY` for the ids of the first message.
+const STEPS: &[(Compare, &str)] = &[
+    (Exactly, "updateTopic -b BROKER -t one -r 1 -w 1"),
+    (Exactly, "updateTopic -b BROKER -t orders -r 2 -w 2"),
+    (
+        Exactly,
+        "updateTopic -c DefaultCluster -t extra -r 1 -w 1 -o true",
+    ),
+    (Exactly, "updateOrderConf -t extra -m get"),
+    (Exactly, "updateOrderConf -t extra -m put -v broker-a:2"),
+    (Exactly, "updateOrderConf -t extra -m delete"),
+    (Exactly, "sendMessage -t one -p hello -k k1 -c tagA -m true"),
+    (Exactly, "sendMessage -t one -p again -b broker-a -i 0"),
+    (Exactly, "topicRoute -t orders"),
+    (Exactly, "topicRoute -t orders -l"),
+    (Exactly, "topicRoute -t missing"),
+    (Exactly, "topicClusterList -t orders"),
+    (Exactly, "updateTopicPerm -b BROKER -t orders -p 4"),
+    (Exactly, "updateTopicPerm -b BROKER -t orders -p 4"),
+    (Exactly, "updateTopicPerm -c DefaultCluster -t orders -p 6"),
+    (Exactly, "updateSubGroup -b BROKER -g others"),
+    (
+        Exactly,
+        "updateSubGroup -c DefaultCluster -g others -q 2 -s false",
+    ),
+    (Exactly, "getConsumerConfig -g others"),
+    (Exactly, "topicStatus -t one"),
+    (Sorted, "topicList"),
+    (Sorted, "topicList -c"),
+    (Exactly, "queryMsgByOffset -t one -b broker-a -i 0 -o 0"),
+    (Exactly, "queryMsgById -i OFFSET_ID"),
+    (Exactly, "queryMsgByUniqueKey -t one -i UNIQUE_KEY"),
+    (Exactly, "queryMsgByKey -t one -k k1"),
+    (Exactly, "queryMsgTraceById -i UNIQUE_KEY"),
+    (Exactly, "printMsg -t one"),
+    (
+        Exactly,
+        "printMsgByQueue -t one -a broker-a -i 0 -p true -d true -f true",
+    ),
+    (Exactly, "consumeMessage -t one -b broker-a -i 0 -o 1 -c 1"),
+    (Exactly, "consumeMessage -t one"),
+    (Measured, "sendMsgStatus -b broker-a -c 1"),
+    (Measured, "checkMsgSendRT -t one -a 2"),
+    (Measured, "clusterList"),
+    (Measured, "clusterList -m"),
+    (Names, "brokerStatus -b BROKER"),
+    (Names, "getBrokerConfig -b BROKER"),
+    (
+        Exactly,
+        "updateBrokerConfig -b BROKER -k brokerPermission -v 6",
+    ),
+    (Exactly, "cleanExpiredCQ -b BROKER"),
+    (Exactly, "deleteExpiredCommitLog -c DefaultCluster"),
+    (Exactly, "cleanUnusedTopic"),
+    (Names, "getNamesrvConfig"),
+    (Exactly, "updateNamesrvConfig -k orderMessageEnable -v true"),
+    (Exactly, "updateKvConfig -s space -k a -v b"),
+    (Exactly, "deleteKvConfig -s space -k a"),
+    (Measured, "wipeWritePerm -b broker-a"),
+    (Measured, "addWritePerm -b broker-a"),
+    (Exactly, "allocateMQ -t orders -i a,b"),
+    (Exactly, "queryCq -t one -q 0 -i 0 -c 1 -b BROKER"),
+    (Measured, "statsAll -t one"),
+    (Exactly, "consumerProgress -g nobody"),
+    (Exactly, "consumerConnection -g nobody"),
+    (Exactly, "producerConnection -g nobody -t one"),
+    (Exactly, "START-CONSUMER one readers"),
+    (Sorted, "consumerConnection -g readers"),
+    (Exactly, "consumerProgress -g readers"),
+    (Exactly, "consumerProgress"),
+    (Measured, "consumerStatus -g readers"),
+    (Exactly, "brokerConsumeStats -b BROKER"),
+    (Exactly, "producer -b BROKER"),
+    (Exactly, "STOP-CONSUMER"),
+    (Exactly, "resetOffsetByTime -g readers -t one -s now"),
+    (Exactly, "skipAccumulatedMessage -g readers -t one"),
+    (Exactly, "cloneGroupOffset -s readers -d others -t one"),
+    (Exactly, "exportMetadata -c DefaultCluster -f FOLDER"),
+    (Exactly, "exportConfigs -c DefaultCluster -f FOLDER"),
+    (Exactly, "exportMetrics -c DefaultCluster -f FOLDER"),
+    (Exactly, "updateAclConfig -b BROKER -a account -s 12345678"),
+    (Exactly, "deleteAclConfig -b BROKER -a account"),
+    (Exactly, "clusterAclConfigVersion -b BROKER"),
+    (Exactly, "updateGlobalWhiteAddr -b BROKER -g 10.10.10.1"),
+    (Exactly, "getAclConfig -b BROKER"),
+    (Exactly, "deleteSubGroup -b BROKER -g others"),
+    (Exactly, "deleteTopic -c DefaultCluster -t extra"),
+];
+
+/// Verbs that go on for ever.
+const ENDLESS: [&str; 2] = ["clusterRT", "startMonitoring"];
+
+/// What a step printed, and whether it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Outcome {
+    printed: String,
+    failed: bool,
+}
+
+/// Whose `mqadmin` it is.
+enum Tool {
+    Java(Process),
+    /// Run in this folder.
+    Ours(PathBuf),
+}
+
+impl Tool {
+    fn java(home: &Path) -> Self {
+        let mut command = java(APACHE, home);
+        Self::Java(Process::spawn(&mut command, &home.join("mqadmin.out")))
+    }
+
+    fn run(&mut self, words: &[String]) -> Outcome {
+        match self {
+            Self::Java(process) => {
+                let seen = process.output().len();
+                process.tell(&words.join("\t"));
+                let end = process.wait_for_line("\u{1}", seen, PATIENCE);
+                let output = process.output();
+                let printed = output[seen..].split('\u{1}').next().unwrap_or_default();
+                Outcome {
+                    // The driver ends it with a line end of its own.
+                    printed: printed.strip_suffix('\n').unwrap_or(printed).to_owned(),
+                    failed: end.contains("failed"),
+                }
+            }
+            Self::Ours(folder) => {
+                let words = words.iter().map(String::as_str);
+                let mut command = mq::command(["mqadmin"].into_iter().chain(words));
+                let output = command.env("TZ", "UTC").current_dir(folder).output();
+                let output = output.expect("mq can be started");
+                Outcome {
+                    printed: String::from_utf8_lossy(&output.stdout).into_owned(),
+                    failed: !output.status.success(),
+                }
+            }
+        }
+    }
+}
+
+/// Apache's tool, run by the driver beside this file.
+fn java(version: &str, home: &Path) -> Command {
+    let conf = home.join("conf");
+    fs::create_dir_all(&conf).expect("the test's own folder");
+    // 4.x does not start without it.
+    let logback = "<configuration><root level=\"OFF\"/></configuration>";
+    fs::write(conf.join("logback_tools.xml"), logback).expect("the test's own folder");
+    let mut command = Command::new("java");
+    command.args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    command.args(["-Dfile.encoding=UTF-8", "-Duser.timezone=UTC"]);
+    command.arg(format!("-Duser.home={}", home.display()));
+    command.arg(format!("-Drocketmq.home.dir={}", home.display()));
+    let lib = client_programs::built(&format!("apache-{version}/lib")).join("*");
+    command.arg("-cp").arg(lib);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/mqadmin/Mqadmin.java"));
+    // Some verbs write files where they run.
+    command.env_remove("NAMESRV_ADDR").current_dir(home);
+    command
+}
+
+/// All steps on a fresh cluster of this maker.
+fn run_all(maker: Maker, with_java: bool) -> Vec<Outcome> {
+    let namesrv = Namesrv::start(maker);
+    let broker = BrokerConfig::new(maker, "broker-a", &[&namesrv])
+        .set("traceTopicEnable", "true")
+        .start();
+    let home = Folder::new();
+    let mut tool = if with_java {
+        Tool::java(home.path())
+    } else {
+        Tool::Ours(home.path().to_owned())
+    };
+    let mut consumer = None;
+    let mut names = BTreeMap::from([
+        ("NAMESRV", namesrv.address()),
+        ("BROKER", format!("127.0.0.1:{}", broker.config.port)),
+        ("FOLDER", home.join("export").display().to_string()),
+    ]);
+    let mut outcomes = Vec::new();
+    for (_, line) in STEPS {
+        let mut line = (*line).to_owned();
+        for (name, value) in &names {
+            line = line.replace(name, value);
+        }
+        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let outcome = match words[0].as_str() {
+            "START-CONSUMER" => {
+                consumer = Some(start_consumer(
+                    &namesrv.address(),
+                    &words[1],
+                    &words[2],
+                    home.path(),
+                ));
+                None
+            }
+            "STOP-CONSUMER" => {
+                let mut running: Process = consumer.take().expect("it was started");
+                running.terminate();
+                running.wait(PATIENCE);
+                None
+            }
+            _ => {
+                words.extend(["-n".to_owned(), namesrv.address()]);
+                Some(tool.run(&words))
+            }
+        };
+        let outcome = outcome.unwrap_or(Outcome {
+            printed: String::new(),
+            failed: false,
+        });
+        let found = |pattern: &str| {
+            let captures = Regex::new(pattern).expect("our own pattern");
+            captures
+                .captures(&outcome.printed)
+                .map(|found| found[1].to_owned())
+        };
+        if let Some(id) = found(r"OffsetID: +(\w+)") {
+            names.entry("OFFSET_ID").or_insert(id);
+        }
+        if let Some(id) = found(r"UNIQ_KEY=(\w+)") {
+            names.entry("UNIQUE_KEY").or_insert(id);
+        }
+        outcomes.push(outcome);
+    }
+    outcomes
+}
+
+/// A member of the group that has consumed what there is, and said so to the broker.
+fn start_consumer(namesrv: &str, topic: &str, group: &str, home: &Path) -> Process {
+    let words = [
+        "consume", topic, "--group", group, "--from", "first", "-o", "jsonl", "-n", namesrv,
+    ];
+    let output = home.join("consumer.out");
+    let process = Process::spawn(&mut mq::command(words), &output);
+    mq_tests::wait::until("the group to have committed all", PATIENCE, || {
+        let lag = mq::command(["group", "lag", group, "-o", "json", "-n", namesrv])
+            .output()
+            .ok()?;
+        let rows: serde_json::Value = serde_json::from_slice(&lag.stdout).ok()?;
+        let row = rows.as_array()?.first()?;
+        (row["lag"] == 0 && row["members"] == 1).then_some(())
+    });
+    process
+}
+
+/// Puts the same words in the place of what differs from run to run.
+fn masked(printed: &str, compare: Compare) -> String {
+    static PATTERNS: OnceLock<Vec<(Regex, &'static str)>> = OnceLock::new();
+    let patterns = PATTERNS.get_or_init(|| {
+        [
+            // Columns that are padded behind what differs.
+            (r"\b(\d{1,3}\.){3}\d{1,3}(:\d+)?(@\S+)? *", "ADDRESS "),
+            (r"\b[0-9A-F]{32,}\b *", "ID "),
+            (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(,\d{3})?", "TIME"),
+            (r"\b1[0-9]{12}\b", "MS"),
+            (r"/\S*/(export|msgbodys)/\S*", "FILE"),
+            (r"/\S*/mq-test-\w+", "FOLDER"),
+            (r"\bV\d_\d_\d\w* *", "VERSION "),
+            (r"storeSize=\d+", "storeSize=N"),
+            (
+                r"(bodyCRC|commitLogOffset|physicOffset|physicSize)=\d+",
+                "$1=N",
+            ),
+            (r"(CommitLog Offset: +)\d+", "${1}N"),
+            (r"\b\d+ms", "Nms"),
+        ]
+        .map(|(pattern, word)| (Regex::new(pattern).expect("our own pattern"), word))
+        .to_vec()
+    });
+    let mut text = printed.to_owned();
+    for (pattern, word) in patterns {
+        text = pattern.replace_all(&text, *word).into_owned();
+    }
+    // A client of Apache's tool that lives long enough tells the broker of itself.
+    let of_the_tool =
+        |line: &&str| line.contains("TOOLS_CONSUMER") || line.contains("CLIENT_INNER_PRODUCER");
+    let lines = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !of_the_tool(line));
+    let lines: Vec<&str> = lines.collect();
+    match compare {
+        Exactly => lines.join("\n"),
+        Sorted => {
+            let sorted: BTreeSet<&str> = lines.into_iter().collect();
+            sorted.into_iter().collect::<Vec<_>>().join("\n")
+        }
+        Names => {
+            let names: BTreeSet<&str> = lines
+                .into_iter()
+                .map(|line| line.split([':', '=']).next().unwrap_or_default().trim())
+                .collect();
+            names.into_iter().collect::<Vec<_>>().join("\n")
+        }
+        Measured => {
+            let digits = Regex::new(r" *[0-9][0-9.]* *").expect("our own pattern");
+            digits.replace_all(&lines.join("\n"), " N ").into_owned()
+        }
+    }
+}
+
+/// The table: verb → cells, of which `same` is checked and any other text is the reason.
+fn table() -> BTreeMap<String, Vec<String>> {
+    include_str!("mqadmin/table.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|line| {
+            let (verb, cells) = line.split_once("` |").expect("a verb in backticks");
+            let cells = cells.trim_end_matches('|').split('|');
+            (
+                verb.to_owned(),
+                cells.map(|cell| cell.trim().to_owned()).collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn both_directions_print_the_same() {
+    let apache = Maker::Apache(APACHE);
+    let runs = [
+        (apache, true),
+        (Maker::Mq, true),
+        (apache, false),
+        (Maker::Mq, false),
+    ];
+    let mut outcomes = thread::scope(|scope| {
+        let running: Vec<_> = runs
+            .map(|(maker, with_java)| scope.spawn(move || run_all(maker, with_java)))
+            .into_iter()
+            .collect();
+        let ended = running
+            .into_iter()
+            .map(|run| run.join().expect("a run to its end"));
+        ended.collect::<Vec<_>>().into_iter()
+    });
+    let expected = outcomes.next().expect("four runs");
+    let table = table();
+    let mut wrong = Vec::new();
+    for (column, (name, run)) in ["Java on ours", "drop-in on Apache's", "drop-in on ours"]
+        .iter()
+        .zip(outcomes)
+        .enumerate()
+    {
+        for (((compare, line), expected), found) in STEPS.iter().zip(&expected).zip(&run) {
+            let verb = line.split(' ').next().expect("a verb");
+            if verb.ends_with("CONSUMER") {
+                continue;
+            }
+            let cells = table
+                .get(verb)
+                .unwrap_or_else(|| panic!("{verb} is not in the table"));
+            let wanted = masked(&expected.printed, *compare);
+            let got = masked(&found.printed, *compare);
+            if cells[column] == "same" && (wanted != got || expected.failed != found.failed) {
+                wrong.push(format!(
+                    "{name}: {line}\n--- Apache's tool on Apache's servers (failed: {})\n{wanted}\n--- here (failed: {})\n{got}\n",
+                    expected.failed, found.failed
+                ));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+/// Verb → letter or long name → whether it takes a value, of Apache's tool.
+fn options_of_apache(version: &str) -> BTreeMap<String, Vec<(String, String, bool)>> {
+    let home = Folder::new();
+    let output = java(version, home.path())
+        .arg("options")
+        .output()
+        .expect("java can be started");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut verbs: BTreeMap<String, Vec<(String, String, bool)>> = BTreeMap::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix('\u{1}')) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let options = verbs.entry(fields[0].to_owned()).or_default();
+        if !fields[1].is_empty() || !fields[2].is_empty() {
+            options.push((
+                fields[1].to_owned(),
+                fields[2].to_owned(),
+                fields[3] == "true",
+            ));
+        }
+    }
+    assert!(
+        verbs.len() > 50,
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    verbs
+}
+
+#[test]
+fn no_verb_and_no_option_is_missing() {
+    let table = table();
+    let run: BTreeSet<&str> = STEPS
+        .iter()
+        .filter_map(|(_, line)| line.split(' ').next())
+        .collect();
+    let mut missing = Vec::new();
+    for (version, columns) in [("4.9.4", "4.9"), ("5.3.3", "5.3")] {
+        for (verb, options) in options_of_apache(version) {
+            if !table.contains_key(&verb) {
+                missing.push(format!("{verb} of {version} is not in the table"));
+            }
+            let is_run = run.contains(verb.as_str()) || ENDLESS.contains(&verb.as_str());
+            if version == "4.9.4" && !is_run {
+                missing.push(format!("{verb} of {version} is not run"));
+            }
+            let output = mq::command(["mqadmin", "help", &verb])
+                .env("MQADMIN_VERSION", columns)
+                .output()
+                .expect("mq can be started");
+            let help = String::from_utf8_lossy(&output.stdout).into_owned();
+            for (letter, name, takes_value) in options {
+                let value = if takes_value { " <arg>" } else { "" };
+                let found = help.lines().any(|line| {
+                    let line = line.trim_start().replace("  <arg>", " <arg>");
+                    let head = line
+                        .split("   ")
+                        .next()
+                        .unwrap_or_default()
+                        .trim_end()
+                        .to_owned();
+                    head == format!("-{letter},--{name}{value}")
+                        || head == format!("--{name}{value}")
+                });
+                if !found {
+                    missing.push(format!("{verb} of {version}: -{letter} --{name}{value}"));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
