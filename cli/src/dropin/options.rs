@@ -400,7 +400,7 @@ mod tests {
             wrapped
                 .lines()
                 .skip(1)
-                .all(|line| line.starts_with("       ["))
+                .all(|line| line.starts_with("       "))
         );
     }
 }
