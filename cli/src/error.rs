@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     NotFound = 4,
     /// A precondition, a permission, or a confirmation is missing.
     Refused = 5,
+    /// What was checked is not as it should be.
+    Unhealthy = 10,
 }
 
 impl From<Exit> for std::process::ExitCode {

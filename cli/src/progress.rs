@@ -9,14 +9,27 @@ const REDRAWS_PER_SECOND: u8 = 10;
 
 /// A bar when `total` is known, else a counter; both with their rate.
 pub(crate) fn messages(total: Option<u64>, verb: &'static str) -> ProgressBar {
+    let template = match total {
+        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left",
+        None => "{msg} {human_pos}  {per_sec}  {elapsed}",
+    };
+    bar(total, template, verb.to_owned())
+}
+
+/// As [`messages`], counting bytes.
+pub(crate) fn bytes(total: Option<u64>, verb: String) -> ProgressBar {
+    let template = match total {
+        Some(_) => "{msg} {wide_bar} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
+        None => "{msg} {bytes}  {bytes_per_sec}  {elapsed}",
+    };
+    bar(total, template, verb)
+}
+
+fn bar(total: Option<u64>, template: &str, verb: String) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND)
     } else {
         ProgressDrawTarget::hidden()
-    };
-    let template = match total {
-        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left",
-        None => "{msg} {human_pos}  {per_sec}  {elapsed}",
     };
     let style = ProgressStyle::with_template(template).expect("a constant template");
     let bar = ProgressBar::with_draw_target(total, target)

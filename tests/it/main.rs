@@ -7,4 +7,5 @@ mod filter;
 mod new_group;
 mod scheduled;
 mod smoke;
+mod store_folder;
 mod tour;

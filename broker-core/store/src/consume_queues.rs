@@ -47,6 +47,16 @@ pub(crate) struct RecoveredQueues {
     pub(crate) cut: usize,
 }
 
+/// Up to where the log has its units, and how many units that are: over all queues, the end times the weight of the queue,
+/// without regard to overflow. Whoever changes an end brings it up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counted {
+    /// A position of the log.
+    pub(crate) end: i64,
+    /// The sum for the units of records in front of it.
+    pub(crate) sum: u64,
+}
+
 /// All consume queues of a store.
 pub(crate) struct ConsumeQueues<F: FileSystem> {
     fs: F,
@@ -61,6 +71,7 @@ pub(crate) struct ConsumeQueues<F: FileSystem> {
     unwritten_bytes: AtomicUsize,
     /// Store time of the last unit appended.
     appended_timestamp: AtomicI64,
+    counted: Mutex<Counted>,
     work: Mutex<Work<F>>,
 }
 
@@ -116,6 +127,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
             dirty: Mutex::default(),
             unwritten_bytes: AtomicUsize::new(0),
             appended_timestamp: AtomicI64::new(0),
+            counted: Mutex::default(),
             work: Mutex::new(Work {
                 unsynced: HashMap::new(),
                 unsynced_dirs: BTreeSet::new(),
@@ -230,7 +242,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
             return Err(AppendUnitError::TooMuchUnwritten { bytes });
         }
         let appended = queue.push(unit, queue_offset, self.units_per_file)?;
-        if let Appended::New { newly_dirty } = appended {
+        if let Appended::New { newly_dirty, .. } = appended {
             self.unwritten_bytes.fetch_add(UNIT_LEN, Ordering::Relaxed);
             if newly_dirty {
                 lock(&self.dirty).push(queue.clone());
@@ -257,6 +269,33 @@ impl<F: FileSystem> ConsumeQueues<F> {
             .map(|queue| queue.max_phy())
             .max()
             .unwrap_or(0)
+    }
+
+    /// The log has its units up to `end`, which added so much.
+    pub(crate) fn count(&self, end: i64, added: u64) {
+        let mut counted = lock(&self.counted);
+        counted.end = end;
+        counted.sum = counted.sum.wrapping_add(added);
+    }
+
+    /// Counts all units there are; the log has them up to `end`.
+    pub(crate) fn count_all(&self, end: i64) {
+        let sum = self.sum();
+        *lock(&self.counted) = Counted { end, sum };
+    }
+
+    /// What has been counted.
+    pub(crate) fn counted(&self) -> Counted {
+        *lock(&self.counted)
+    }
+
+    /// The sum over the units there are.
+    pub(crate) fn sum(&self) -> u64 {
+        let all = self.all();
+        let ends = all.iter().map(|queue| (queue.weight, queue.max_offset()));
+        ends.fold(0, |sum, (weight, end)| {
+            sum.wrapping_add(weight.wrapping_mul(end.cast_unsigned()))
+        })
     }
 
     /// Whether the units of one more batch can be taken into memory: not when writing them to files
@@ -473,21 +512,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
             topics.remove(topic).unwrap_or_default()
         };
         for queue in &queues {
-            let mut state = queue.state();
-            state.gone = true;
-            self.unwritten_bytes
-                .fetch_sub(state.unwritten_tail().len(), Ordering::Relaxed);
-            if state.resident {
-                let cached = state.tail.len() - state.unwritten_tail().len();
-                work.resident_bytes = work.resident_bytes.saturating_sub(cached);
-            }
-            state.max = state.min;
-            state.written = state.max;
-            state.tail = Vec::new();
-            state.tail_start = state.max;
-            drop(state);
-            self.files.forget_queue(queue.serial);
-            work.unsynced.retain(|key, _| key.serial != queue.serial);
+            self.forget(&mut work, queue);
         }
         let dir = self.dir.join(topic);
         match self.fs.remove_dir_all(&dir) {
@@ -497,6 +522,64 @@ impl<F: FileSystem> ConsumeQueues<F> {
         }
         work.unsynced_dirs.insert(self.dir.clone());
         Ok(())
+    }
+
+    /// Deletes one queue, which began anew with its topic, and its files.
+    pub(crate) fn delete_queue(&self, queue: &ConsumeQueue) -> Result<(), StoreError> {
+        let mut work = self.work();
+        {
+            let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(queues) = topics.get_mut(&queue.topic) {
+                queues.retain(|other| other.serial != queue.serial);
+            }
+        }
+        self.forget(&mut work, queue);
+        let topic_dir = self.dir.join(&*queue.topic);
+        let dir = topic_dir.join(queue.queue_id.to_string());
+        match self.fs.remove_dir_all(&dir) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(StoreError::io("delete", &dir, e)),
+        }
+        work.unsynced_dirs.insert(topic_dir);
+        Ok(())
+    }
+
+    /// Puts fillers into a queue in front of `queue_offset`, where messages are missing; returns their number.
+    pub(crate) fn fill_gap(&self, queue: &Arc<ConsumeQueue>, queue_offset: i64) -> i64 {
+        let gap = queue.fill_gap(queue_offset);
+        if gap > 0 {
+            let bytes = usize::try_from(gap).unwrap_or(0) * UNIT_LEN;
+            self.unwritten_bytes.fetch_add(bytes, Ordering::Relaxed);
+            if !std::mem::replace(&mut queue.state().dirty, true) {
+                lock(&self.dirty).push(queue.clone());
+            }
+        }
+        gap
+    }
+
+    /// Makes a queue one of which nobody who still holds it sees or writes anything.
+    fn forget(&self, work: &mut Work<F>, queue: &ConsumeQueue) {
+        let mut state = queue.state();
+        state.gone = true;
+        let counted = queue.weight.wrapping_mul(state.max.cast_unsigned());
+        self.unwritten_bytes
+            .fetch_sub(state.unwritten_tail().len(), Ordering::Relaxed);
+        if state.resident {
+            let cached = state.tail.len() - state.unwritten_tail().len();
+            work.resident_bytes = work.resident_bytes.saturating_sub(cached);
+        }
+        state.max = state.min;
+        state.written = state.max;
+        state.tail = Vec::new();
+        state.tail_start = state.max;
+        drop(state);
+        {
+            let mut all = lock(&self.counted);
+            all.sum = all.sum.wrapping_sub(counted);
+        }
+        self.files.forget_queue(queue.serial);
+        work.unsynced.retain(|key, _| key.serial != queue.serial);
     }
 
     fn work(&self) -> MutexGuard<'_, Work<F>> {
@@ -1134,7 +1217,7 @@ fn find(queues: &[Arc<ConsumeQueue>], queue_id: i32) -> Result<&Arc<ConsumeQueue
 }
 
 /// The first number of `low..high` for which the predicate is false; it is true for all before.
-fn partition_point<E>(
+pub(crate) fn partition_point<E>(
     mut low: i64,
     mut high: i64,
     mut predicate: impl FnMut(i64) -> Result<bool, E>,

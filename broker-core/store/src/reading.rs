@@ -6,11 +6,12 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use remoting::protocol::message::record::{MIN_BYTES, Record, peek};
+use remoting::protocol::message::record::{Record, peek};
 use remoting::protocol::message::sys_flag;
 
 use crate::consume_queue::{ConsumeQueue, Unit};
 use crate::fs::FileSystem;
+use crate::log_scan::record_at;
 use crate::store::Store;
 use crate::tail::Pieces;
 use crate::{
@@ -31,7 +32,8 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     /// Reads messages of one queue whose tags code passes `matches`.
     ///
     /// With [`ReadFrom::MemoryOnly`] it never blocks and may answer [`ReadOutcome::Cold`]. A failing
-    /// disk is logged and answered as [`ReadStatus::OffsetFoundNull`]: the consumer asks again.
+    /// disk, and a message that is not what was stored, is logged and answered as
+    /// [`ReadStatus::OffsetFoundNull`]: a damaged message is neither handed out nor passed over.
     pub fn read(
         &self,
         request: &ReadRequest<'_>,
@@ -93,10 +95,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let scan_end = offset + (SCAN_UNITS_MIN.max(wanted) as i64).min(max - offset);
         let log_min = shared.log.min_offset();
         let mut limits = Limits::default();
-        let mut chosen: Vec<(i64, usize)> = Vec::with_capacity(wanted.min(64));
+        let mut chosen: Vec<Chosen> = Vec::with_capacity(wanted.min(64));
         let mut units = Vec::new();
         let mut next = offset;
         let mut removed = false;
+        let mut from_disk = false;
         'units: while next < scan_end {
             units.clear();
             let count = usize::try_from(scan_end - next)
@@ -109,6 +112,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                     }
                     break;
                 }
+                from_disk = true;
                 shared.queues.units(&queue, next, count, &mut units)?;
             }
             if units.is_empty() {
@@ -124,7 +128,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                         break 'units;
                     }
                     limits.bytes += unit.size.unsigned_abs() as usize;
-                    chosen.push((unit.phy, unit.size.unsigned_abs() as usize));
+                    chosen.push(Chosen {
+                        phy: unit.phy,
+                        len: unit.size.unsigned_abs() as usize,
+                        offset: next,
+                    });
                 }
                 next += 1;
                 if chosen.len() >= wanted {
@@ -144,19 +152,35 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }
 
         let mut pieces = Pieces::default();
-        let hot = shared.tail.read(chosen.iter().copied(), &mut pieces);
-        let runs = if hot == chosen.len() {
+        let places = chosen.iter().map(|chosen| (chosen.phy, chosen.len));
+        // What a queue's file says is not believed before its records have been looked at.
+        let hot = !from_disk && shared.tail.read(places, &mut pieces) == chosen.len();
+        let runs = if hot {
             pieces.into_runs()
         } else if from == ReadFrom::MemoryOnly {
             return Ok(None);
         } else {
-            match self.read_records(&chosen)? {
-                Some(runs) => runs,
+            match self.read_records(&queue, &chosen) {
+                Ok(Some(runs)) => runs,
                 // Retention was faster.
-                None => return none(ReadStatus::MessageWasRemoving, next),
+                Ok(None) => return none(ReadStatus::MessageWasRemoving, next),
+                Err(Unreadable { at, error }) => {
+                    // Up to there all is well. The next read begins with it, and fails.
+                    let Some(damaged) = chosen.get(at).filter(|_| at > 0) else {
+                        return Err(error);
+                    };
+                    next = damaged.offset;
+                    limits.bytes = chosen[..at].iter().map(|chosen| chosen.len).sum();
+                    chosen.truncate(at);
+                    match self.read_records(&queue, &chosen) {
+                        Ok(Some(runs)) => runs,
+                        Ok(None) => return none(ReadStatus::MessageWasRemoving, next),
+                        Err(Unreadable { error, .. }) => return Err(error),
+                    }
+                }
             }
         };
-        let last = chosen.last().map_or(0, |&(phy, _)| phy);
+        let last = chosen.last().map_or(0, |chosen| chosen.phy);
         Ok(Some(ReadResult {
             status: ReadStatus::Found,
             message_count: u32::try_from(chosen.len()).unwrap_or(u32::MAX),
@@ -169,68 +193,84 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }))
     }
 
-    /// Reads records from the files. `None`: one of them is gone.
-    fn read_records(&self, chosen: &[(i64, usize)]) -> Result<Option<Vec<Bytes>>, StoreError> {
+    /// Reads records from the files, and looks at each whether it is the one that its unit names, and whole: what has
+    /// lain on a disk may have changed there. `None`: one of them is gone.
+    fn read_records(
+        &self,
+        queue: &ConsumeQueue,
+        chosen: &[Chosen],
+    ) -> Result<Option<Vec<Bytes>>, Unreadable> {
         let log = &self.shared.log;
         let file_size = log.file_size();
         let mut runs: Vec<Bytes> = Vec::new();
-        let mut rest = chosen;
-        while let Some(&(start, len)) = rest.first() {
-            let mut end = start + len as i64;
+        let mut done = 0;
+        let mut one_by_one = false;
+        while let Some(first) = chosen.get(done) {
+            let start = first.phy;
+            let mut end = start + first.len as i64;
             let mut count = 1;
-            for &(phy, len) in &rest[1..] {
+            for &Chosen { phy, len, .. } in &chosen[done + 1..] {
                 let near =
                     phy >= end && phy - end <= GAP_MAX && phy + len as i64 - start <= SPAN_MAX;
-                if !near || phy / file_size != start / file_size {
+                if one_by_one || !near || phy / file_size != start / file_size {
                     break;
                 }
                 end = phy + len as i64;
                 count += 1;
             }
+            let failed = |at, error| Unreadable { at, error };
             let Ok(span) = usize::try_from(end - start) else {
                 return Ok(None);
             };
             if end - start > file_size {
-                return Err(self.damaged_unit(start, len));
+                let error = self.damaged(start, "a queue names a record larger than a file");
+                return Err(failed(done, error));
             }
             let mut buffer = vec![0; span];
-            if log.read(start, &mut buffer)?.is_none() {
-                return Ok(None);
+            match log.read(start, &mut buffer) {
+                Ok(Some(())) => {}
+                Ok(None) => return Ok(None),
+                // One that can be read must not suffer from its neighbours.
+                Err(_) if count > 1 => {
+                    one_by_one = true;
+                    continue;
+                }
+                Err(error) => return Err(failed(done, error)),
             }
             let buffer = Bytes::from(buffer);
             // Neighbours stay one run.
             let mut run: Option<(usize, usize)> = None;
-            for &(phy, len) in &rest[..count] {
-                let at = (phy - start) as usize;
-                let size = peek(&buffer[at..]).map(|(size, _)| size);
-                if size.and_then(|size| usize::try_from(size).ok()) != Some(len) {
-                    return Err(self.damaged_unit(phy, len));
+            for (index, chosen) in chosen[done..done + count].iter().enumerate() {
+                let at = (chosen.phy - start) as usize;
+                let to = at + chosen.len;
+                if let Err(what) = check(queue, chosen, &buffer[at..to]) {
+                    let error = self.damaged(chosen.phy, what);
+                    return Err(failed(done + index, error));
                 }
                 run = match run {
-                    Some((from, to)) if to == at => Some((from, at + len)),
-                    Some((from, to)) => {
-                        runs.push(buffer.slice(from..to));
-                        Some((at, at + len))
+                    Some((from, end)) if end == at => Some((from, to)),
+                    Some((from, end)) => {
+                        runs.push(buffer.slice(from..end));
+                        Some((at, to))
                     }
-                    None => Some((at, at + len)),
+                    None => Some((at, to)),
                 };
             }
             if let Some((from, to)) = run {
                 runs.push(buffer.slice(from..to));
             }
-            rest = &rest[count..];
+            done += count;
         }
         Ok(Some(runs))
     }
 
-    fn damaged_unit(&self, phy: i64, len: usize) -> StoreError {
+    fn damaged(&self, phy: i64, what: impl Into<String>) -> StoreError {
         let log = &self.shared.log;
         let segment = log.segment_at(phy);
         let path = segment.as_ref().map_or(log.dir(), |segment| segment.path());
         let position = segment
             .as_ref()
             .map_or(0, |segment| (phy - segment.start()).unsigned_abs());
-        let what = format!("a consume queue names a record of {len} bytes here, where none is");
         StoreError::damaged(path, position, what)
     }
 
@@ -321,7 +361,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     /// The record that starts at a position of the log; `None` when none does, or not any more.
     ///
     /// # Errors
-    /// What could not be read.
+    /// What could not be read; `Damaged` when its body is not what was stored.
     pub fn message_at(&self, commit_log_offset: i64) -> Result<Option<Bytes>, StoreError> {
         let shared = &*self.shared;
         if commit_log_offset < shared.log.min_offset()
@@ -329,24 +369,18 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         {
             return Ok(None);
         }
-        let mut head = [0; MIN_BYTES];
-        if shared.log.read(commit_log_offset, &mut head)?.is_none() {
+        let mut bytes = Vec::new();
+        let end = shared.written.load(Ordering::Acquire);
+        let found = record_at(&shared.log, commit_log_offset, &mut bytes)?;
+        let Some(record) =
+            found.filter(|record| commit_log_offset + record.total_size as i64 <= end)
+        else {
             return Ok(None);
-        }
-        let size = peek(&head).map_or(0, |(size, _)| usize::try_from(size).unwrap_or(0));
-        // The number comes from anywhere in the log if the position does.
-        if size < MIN_BYTES
-            || size as i64 > shared.written.load(Ordering::Acquire) - commit_log_offset
-        {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; size];
-        if shared.log.read(commit_log_offset, &mut bytes)?.is_none() {
-            return Ok(None);
-        }
-        let whole =
-            Record::parse(&bytes).is_ok_and(|record| record.physical_offset == commit_log_offset);
-        Ok(whole.then(|| bytes.into()))
+        };
+        record
+            .verify_crc()
+            .map_err(|e| self.damaged(commit_log_offset, e.to_string()))?;
+        Ok(Some(bytes.into()))
     }
 
     /// The newest messages with a key, in the order of the log, stored within a time range (milliseconds since the epoch,
@@ -368,7 +402,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let found = feed.index.query(topic, key, max, begin_ms, end_ms)?;
         let mut messages = Vec::with_capacity(found.offsets.len());
         for offset in found.offsets {
-            messages.extend(self.message_at(offset)?);
+            match self.message_at(offset) {
+                Ok(message) => messages.extend(message),
+                // The others are whole.
+                Err(e) => tracing::error!("topic {topic} key {key}: {}", e.with_cause()),
+            }
         }
         Ok(QueryResult {
             messages,
@@ -428,6 +466,41 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             };
         Some(i64::from_be_bytes(*head.get(at..)?.first_chunk()?))
     }
+}
+
+/// A record that a read has chosen.
+struct Chosen {
+    phy: i64,
+    len: usize,
+    /// Its place in the queue.
+    offset: i64,
+}
+
+/// The first of the chosen records that cannot be handed out.
+struct Unreadable {
+    at: usize,
+    error: StoreError,
+}
+
+/// Whether bytes of the log are the record that a queue has there.
+fn check(queue: &ConsumeQueue, chosen: &Chosen, bytes: &[u8]) -> Result<(), String> {
+    let record = Record::parse(bytes).map_err(|e| e.to_string())?;
+    let place = (record.topic, record.queue_id, record.queue_offset);
+    if place != (&*queue.topic, queue.queue_id, chosen.offset)
+        || (record.physical_offset, record.total_size) != (chosen.phy, chosen.len)
+    {
+        return Err(format!(
+            "message {} of queue {}-{} should be here, it is message {} of {}-{} at log offset {}",
+            chosen.offset,
+            queue.topic,
+            queue.queue_id,
+            record.queue_offset,
+            record.topic,
+            record.queue_id,
+            record.physical_offset
+        ));
+    }
+    record.verify_crc().map_err(|e| e.to_string())
 }
 
 /// What an answer may hold.

@@ -237,13 +237,18 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
         Ok(())
     }
 
-    /// Moves the checkpoint to what is written now. A failure makes the store read-only: a second
-    /// sync may report success for lost pages.
+    /// Moves the checkpoint to what is written now. Without space it stays where it is: a restart reads more of
+    /// the log. Any other failure makes the store read-only: a second sync may report success for lost pages.
     pub(crate) fn advance_checkpoint(&self) {
-        if self.read_only_reason().is_none()
-            && let Err(e) = lock(&self.checkpoint).advance(self)
-        {
-            self.poison(&e.with_cause());
+        if self.read_only_reason().is_some() {
+            return;
+        }
+        match lock(&self.checkpoint).advance(self) {
+            Ok(()) => {}
+            Err(e) if e.is_no_space() => {
+                tracing::warn!("the checkpoint stays where it is: {}", e.with_cause());
+            }
+            Err(e) => self.poison(&e.with_cause()),
         }
     }
 

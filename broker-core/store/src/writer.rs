@@ -12,7 +12,7 @@ use remoting::protocol::message::record::{self, MAGIC_BLANK};
 
 use crate::append_queue::{Batch, Taken};
 use crate::commit_log::{Tail, WriteError};
-use crate::consume_queue::{AppendUnitError, ConsumeQueue, Unit};
+use crate::consume_queue::{AppendUnitError, Appended as Added, ConsumeQueue, Unit};
 use crate::fs::FileSystem;
 use crate::index_feed::IndexEntry;
 use crate::shared::{Shared, Waiting, lock};
@@ -256,6 +256,7 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
     ) {
         let shared = self.shared;
         let first = *next;
+        let mut counted = 0_u64;
         for (append, place) in batch.appends[appends.clone()]
             .iter()
             .zip(&self.places[appends])
@@ -281,8 +282,12 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
                         tags_code,
                     };
                     match shared.queues.append(queue, unit, max_offset, now) {
+                        Ok(Added::New { moved, .. }) => {
+                            let added = queue.weight.wrapping_mul(moved.cast_unsigned());
+                            counted = counted.wrapping_add(added);
+                        }
                         // Its topic was deleted in between: it goes the way of the others.
-                        Ok(_) | Err(AppendUnitError::Gone { .. }) => {}
+                        Ok(Added::AlreadyBuilt) | Err(AppendUnitError::Gone { .. }) => {}
                         // The record is in the log: a restart builds the queue from it.
                         Err(e) => shared.poison(&e.to_string()),
                     }
@@ -320,6 +325,8 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
         if let Some(index) = &shared.index {
             index.feed(&mut self.index, end);
         }
+        // After the feed: whoever knows the end may wait for the index up to there.
+        shared.queues.count(end, counted);
         shared.dispatched.store(end, Ordering::Release);
         let room = self.tail.room(&shared.log);
         if shared.queues.wants_flush() || room < shared.prepare_next_below() {

@@ -7,7 +7,7 @@ use crate::output::Output;
 
 mod check;
 mod list;
-mod settings;
+pub(crate) mod settings;
 mod start;
 mod status;
 

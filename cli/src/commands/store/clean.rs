@@ -1,38 +1,22 @@
-//! `mq store`: work on a store folder, without a broker.
+//! `mq store clean`: delete what is no longer needed.
 
-use std::path::PathBuf;
+use store::inspect::{Plan, Removal, Scope};
 
-use clap::Subcommand;
-use store::StoreError;
-use store::clean::{OfflineStore, Plan, Removal, Scope};
-
+use super::Folder;
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
-use crate::instance::Registry;
 use crate::output::{Known, Output, Read, Report, row};
 use crate::time;
 
-/// The store folder of a broker that does not run
+/// Delete what is no longer needed: expired files of the log, queues of deleted topics, unused index files
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Delete what is no longer needed: expired files of the log, queues of deleted topics, unused index files
-    #[command(
-        after_help = "Examples:\n  mq store clean ~/store --dry-run\n  mq store clean ~/store --reserved-hours 24 --yes\n  \
-                            mq store clean ~/store --all        everything: topics, groups, offsets and messages"
-    )]
-    Clean(Clean),
-}
-
-#[derive(Debug, clap::Args)]
-struct Clean {
-    /// The folder: storePathRootDir of the broker
-    store: PathBuf,
+#[command(
+    after_help = "Examples:\n  mq store clean ~/store --dry-run\n  mq store clean ~/store --reserved-hours 24 --yes\n  \
+                        mq store clean ~/store --all        everything: topics, groups, offsets and messages"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    folder: Folder,
     /// Keep files of the log that were changed in the last hours, as fileReservedTime does
     #[arg(
         long,
@@ -61,15 +45,10 @@ row! {
     }
 }
 
-pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let Command::Clean(args) = &args.command;
-    clean(args, output)
-}
-
-fn clean(args: &Clean, output: &Output) -> Result<Exit> {
-    let name = args.store.display();
+pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
+    let name = args.folder.store.display();
     let what = format!("cannot clean the store {name}");
-    let store = OfflineStore::open(&args.store).map_err(|e| refused(&what, args, &e))?;
+    let store = args.folder.open("clean")?;
     let scope = if args.all {
         Scope::All
     } else {
@@ -134,27 +113,5 @@ fn explain(plan: &Plan, output: &Output) {
             "{}: {files} files ({bytes} bytes) go, {} files ({} bytes) stay",
             kept.folder, kept.files, kept.bytes
         ));
-    }
-}
-
-fn refused(what: &str, args: &Clean, error: &StoreError) -> CliError {
-    match error {
-        StoreError::Locked { .. } => {
-            let user = Registry::open()
-                .and_then(|registry| registry.running())
-                .ok()
-                .and_then(|running| {
-                    running
-                        .into_iter()
-                        .find(|instance| instance.store.as_deref() == Some(&*args.store))
-                });
-            let who = user.map_or("another process".to_owned(), |user| {
-                format!("{} (pid {})", user.name, user.pid)
-            });
-            CliError::refused(format!("{what}: it is in use by {who}"))
-                .hint("stop the broker first: mq shutdown broker; a running broker deletes expired files by itself")
-        }
-        StoreError::Unsupported { .. } => CliError::not_found(what).because(error),
-        _ => CliError::failed(what).because(error),
     }
 }
