@@ -78,6 +78,7 @@ pub(crate) fn recover<F: FileSystem>(
                 queue.queue_id
             );
             queues.delete_queue(&queue)?;
+            from = 0;
         }
     }
     match safe {
