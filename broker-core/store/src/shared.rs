@@ -225,7 +225,12 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
         let mut at = from;
         while at < end {
             let Some(segment) = self.log.segment_at(at) else {
-                break;
+                // Retention was there first; what follows is to be synced all the same.
+                match self.log.next_start(at) {
+                    Some(start) => at = start,
+                    None => break,
+                }
+                continue;
             };
             segment
                 .file(&self.fs)?

@@ -144,7 +144,12 @@ impl<E: StoreEvents, F: FileSystem> Upkeep<'_, E, F> {
         let pause = || {
             shared.pause(shared.config.delete_commit_log_files_interval_ms);
         };
-        for _ in 0..decision.delete_oldest {
+        for segment in segments.iter().take(decision.delete_oldest) {
+            // What a power failure brings back of a file must be whole: the log begins with it then.
+            let end = segment.start() + shared.log.file_size();
+            if end > shared.flushed.load(Ordering::Acquire) {
+                break;
+            }
             match shared.log.remove_oldest() {
                 Ok(true) => tracing::info!(
                     "deleted an expired file, the log begins at {} now",

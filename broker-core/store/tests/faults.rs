@@ -319,8 +319,9 @@ fn check(run: &Run, model: &Model, loses_unsynced: bool, context: &str) {
     assert_eq!(appended.queue_offset, next, "{context}");
     assert!(store.shutdown().unwrap().clean, "{context}");
     drop(store);
-    if !model.half_deleted {
-        check_offline(run, model, !loses_unsynced, context);
+    // Where a topic has lost what was sent to it after it was deleted, nothing tells the old messages from missing ones.
+    if !model.half_deleted && !(model.deletes && loses_unsynced) {
+        check_offline(run, model, context);
     }
 }
 
@@ -346,9 +347,8 @@ fn check_index(run: &Run, model: &Model, context: &str) {
     }
 }
 
-/// Nothing is found by a check, and queues and index are byte for byte what a rebuild from the log gives. Where the log has
-/// lost its end, a file of the index may have ended earlier than it had to.
-fn check_offline(run: &Run, model: &Model, same_index: bool, context: &str) {
+/// Nothing is found by a check, every index entry included, and queues are byte for byte what a rebuild from the log gives.
+fn check_offline(run: &Run, model: &Model, context: &str) {
     let gone = if model.queues.contains_key(&("gone", 7)) {
         r#","gone":{}"#
     } else {
@@ -375,31 +375,21 @@ fn check_offline(run: &Run, model: &Model, same_index: bool, context: &str) {
     let log = run.fs.files(&Path::new(ROOT).join("commitlog"));
     let name = log.keys().next().and_then(|path| path.file_name());
     let log_min: i64 = name.map_or(0, |name| name.to_str().unwrap().parse().unwrap());
-    for dir in ["consumequeue", "index"] {
-        let dir = Path::new(ROOT).join(dir);
-        let (ours, again) = (run.fs.files(&dir), rebuilt.fs.files(&dir));
-        let is_index = dir.ends_with("index");
-        if is_index && !same_index {
-            continue;
-        }
-        if log_min == 0 {
-            let names = |files: &BTreeMap<_, _>| files.keys().cloned().collect::<Vec<_>>();
-            assert_eq!(names(&ours), names(&again), "{context}");
-        }
-        let none = Vec::new();
-        for (path, built) in &again {
-            let ours = ours.get(path).unwrap_or(&none);
-            let same = if is_index {
-                log_min > 0 || entries(ours) == entries(built)
-            } else {
-                units(ours, log_min) == units(built, log_min)
-            };
-            assert!(
-                same,
-                "{context}: {} is not what a rebuild gives",
-                path.display()
-            );
-        }
+    let dir = Path::new(ROOT).join("consumequeue");
+    let (ours, again) = (run.fs.files(&dir), rebuilt.fs.files(&dir));
+    if log_min == 0 {
+        let names = |files: &BTreeMap<_, _>| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&ours), names(&again), "{context}");
+    }
+    let none = Vec::new();
+    for (path, built) in &again {
+        let ours = ours.get(path).unwrap_or(&none);
+        let same = units(ours, log_min) == units(built, log_min);
+        assert!(
+            same,
+            "{context}: {} is not what a rebuild gives",
+            path.display()
+        );
     }
     let (store, _answers) = rebuilt.open().unwrap();
     assert!(store.shutdown().unwrap().clean, "{context}");
@@ -414,14 +404,6 @@ fn units(file: &[u8], log_min: i64) -> Vec<(usize, [u8; 20])> {
         unit[8..12] != [0; 4] && !filler && phy >= log_min
     };
     units.filter(|(_, unit)| live(unit)).collect()
-}
-
-/// What counts of an index file: behind its last entry may be what was forgotten.
-fn entries(file: &[u8]) -> &[u8] {
-    let next = file[36..]
-        .first_chunk()
-        .map_or(0, |next| i32::from_be_bytes(*next));
-    &file[..40 + 16 * 4 + next as usize * 20]
 }
 
 fn number(variable: &str) -> Option<u64> {
