@@ -165,6 +165,11 @@ impl<E: StoreEvents, F: FileSystem> Upkeep<'_, E, F> {
         }
         let log_min = shared.log.min_offset();
         if log_min > self.cleaned_to {
+            // A power failure must not bring back messages whose units are gone.
+            if let Err(e) = shared.fs.sync_dir(shared.log.dir()) {
+                tracing::error!("expired files stay: {e}");
+                return;
+            }
             let queues = shared.queues.delete_expired(log_min, pause);
             let index = match &shared.index {
                 None => Ok(0),

@@ -167,14 +167,9 @@ impl<F: FileSystem> OfflineStore<F> {
         let mut scan = LogScan::new(log, safe.max(newest_start), false);
         let queues = info.topics.iter().flat_map(|topic| &topic.queues);
         info.newest_ms = queues.filter_map(|queue| queue.last_ms).max();
-        loop {
-            match scan.next_record()? {
-                Scanned::Record(record) => {
-                    info.newest_ms = info.newest_ms.max(Some(record.store_timestamp));
-                    info.log_end = record.physical_offset + record.total_size as i64;
-                }
-                Scanned::End | Scanned::Invalid(_) => break,
-            }
+        while let Scanned::Record(record) = scan.next_record()? {
+            info.newest_ms = info.newest_ms.max(Some(record.store_timestamp));
+            info.log_end = record.physical_offset + record.total_size as i64;
         }
         info.log_end = info.log_end.max(safe).max(info.queues_end);
         info.oldest_ms = info.log_files.iter().find_map(|file| file.first_ms);

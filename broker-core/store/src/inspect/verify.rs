@@ -165,10 +165,10 @@ impl<F: FileSystem> OfflineStore<F> {
             .find(|file| file.header.next > 1)
             .map(|file| file.entry(1, index.layout()))
             .transpose()?;
-        let indexed = match first_indexed {
-            Some(first) => first.offset..=index.dispatched_to(),
-            None => i64::MAX..=i64::MIN,
-        };
+        let nothing = (i64::MAX, i64::MIN);
+        let (from, to) =
+            first_indexed.map_or(nothing, |first| (first.offset, index.dispatched_to()));
+        let indexed = from..=to;
 
         progress(Step::Begin {
             what: "log",
