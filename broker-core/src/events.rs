@@ -11,6 +11,7 @@ use store::{AppendError, Appended, Arrival, Done, StoreEvents};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::LiveConfig;
+use crate::handlers::reply::ReplyTicket;
 use crate::handlers::send::{self, SendTicket};
 use crate::long_polling::{HeldPull, LongPolling};
 use crate::names::SCHEDULE_TOPIC;
@@ -23,6 +24,8 @@ use crate::transactions::Committed;
 pub(crate) enum Ticket {
     /// The answer to a send.
     Send(SendTicket),
+    /// A reply to a producer, which is told of it next.
+    Reply(Box<ReplyTicket>),
     /// An answer that says no more than whether it is stored.
     Plain(ReplyHandle),
     /// The broker waits for several of its own messages: the number of this one.
@@ -71,6 +74,12 @@ impl StoreEvents for BrokerEvents {
                     }
                     send::answer(&config, self.store_host, &ticket, &result);
                     answered(&ticket.reply);
+                }
+                Ticket::Reply(ticket) => {
+                    if result.is_ok() {
+                        self.stats.put(&ticket.topic, 1, ticket.bytes);
+                    }
+                    ticket.pass_on(result.as_ref().ok(), self.store_host);
                 }
                 Ticket::Plain(reply) => {
                     reply.push(&plain(&result));

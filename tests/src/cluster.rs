@@ -156,6 +156,15 @@ impl BrokerConfig {
         self
     }
 
+    /// Delays and check-backs are short and filters and traces on, as the client programs' scenarios want it.
+    pub fn for_scenarios(self) -> Self {
+        self.set("messageDelayLevel", "1s 2s 1s 2s")
+            .set("transactionTimeOut", "1000")
+            .set("transactionCheckInterval", "1000")
+            .set("enablePropertyFilter", "true")
+            .set("traceTopicEnable", "true")
+    }
+
     /// The same store and configuration, run by another maker's broker.
     pub fn made_by(mut self, maker: Maker) -> Self {
         self.maker = maker;

@@ -157,7 +157,7 @@ pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
 }
 
 /// The topic of a send, created if need be and allowed. `None`: creating it would block here.
-fn topic_of(
+pub(super) fn topic_of(
     broker: &Broker,
     config: &BrokerConfig,
     request: &Request<'_>,
@@ -183,7 +183,7 @@ fn topic_of(
 }
 
 /// The queue of a send: a negative number leaves the choice to us.
-fn queue_of(
+pub(super) fn queue_of(
     broker: &Broker,
     request: &Request<'_>,
     header: &SendMessageRequestHeader<'_>,
@@ -265,7 +265,7 @@ impl Fate {
         self,
         given: &[u8],
         (topic, queue_id): (&str, i32),
-        cluster: &str,
+        config: &BrokerConfig,
         out: &mut Vec<u8>,
     ) {
         use properties::{CLUSTER, DELAY, REAL_QUEUE_ID, REAL_TOPIC, WAIT};
@@ -287,8 +287,22 @@ impl Fate {
             properties::append(out, REAL_TOPIC, topic);
             properties::append(out, REAL_QUEUE_ID, &queue_id.to_string());
         }
-        properties::append(out, CLUSTER, cluster);
+        mark(given, config, out);
     }
+}
+
+/// Adds what the broker adds to every message: where it is from and, on a broker that has a trace
+/// topic, what the consumers of 5.x look for before they trace.
+fn mark(given: &[u8], config: &BrokerConfig, out: &mut Vec<u8>) {
+    properties::append(out, properties::CLUSTER, &config.broker_cluster_name);
+    if config.trace_topic_enable && properties::get(given, properties::MSG_REGION).is_none() {
+        properties::append(out, properties::MSG_REGION, &config.region_id);
+        properties::append(out, properties::TRACE_ON, trace_on(config));
+    }
+}
+
+fn trace_on(config: &BrokerConfig) -> &'static str {
+    if config.trace_on { "true" } else { "false" }
 }
 
 /// Whether a message that a consumer sends to its retry topic itself has been tried often enough.
@@ -332,9 +346,8 @@ impl Encoder<'_> {
     /// One message.
     fn single(&self, given: &[u8], scratch: &mut Scratch) -> Result<(), Refusal> {
         scratch.properties.clear();
-        let cluster = &self.config.broker_cluster_name;
         self.fate
-            .properties(given, self.real, cluster, &mut scratch.properties);
+            .properties(given, self.real, self.config, &mut scratch.properties);
         self.record(self.header.flag, self.request.body(), scratch)?;
         Ok(())
     }
@@ -354,11 +367,7 @@ impl Encoder<'_> {
             for (name, value) in properties::iter(given) {
                 properties::append(&mut scratch.properties, name, value);
             }
-            properties::append(
-                &mut scratch.properties,
-                properties::CLUSTER,
-                &self.config.broker_cluster_name,
-            );
+            mark(item.properties, self.config, &mut scratch.properties);
             lengths.push(self.record(item.flag, item.body, scratch)?);
         }
         if lengths.is_empty() {
@@ -471,8 +480,8 @@ fn stored(
     appended: &Appended,
 ) -> Answer {
     let mut ext = ExtBuf::default();
-    ext.push("MSG_REGION", &config.region_id);
-    ext.push("TRACE_ON", if config.trace_on { "true" } else { "false" });
+    ext.push(properties::MSG_REGION, &config.region_id);
+    ext.push(properties::TRACE_ON, trace_on(config));
     let id_at = |offset| offset_message_id(store_host, offset);
     let ids: Cow<'_, str> = match &*ticket.record_bytes {
         [] => id_at(appended.commit_log_offset).into(),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use crate::consume_queue::Unit;
+
 /// What the store tells its owner. Called on the store's own threads, one call at a time; it must
 /// not block, and must not call [`crate::Store::shutdown`].
 pub trait StoreEvents: Send + 'static {
@@ -204,6 +206,17 @@ pub struct ReadResult {
     pub max_offset: i64,
     /// So far behind that a slave should serve this consumer.
     pub suggest_slave: bool,
+}
+
+/// A piece of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueUnits {
+    /// First readable message of the queue.
+    pub min_offset: i64,
+    /// One past the last readable message of the queue.
+    pub max_offset: i64,
+    /// Units that follow each other.
+    pub units: Vec<Unit>,
 }
 
 /// Which message answers a search by time when none has exactly that time.

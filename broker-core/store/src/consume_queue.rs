@@ -24,13 +24,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where one message of a queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unit {
+pub struct Unit {
     /// Position of the record in the commit log.
-    pub(crate) phy: i64,
+    pub phy: i64,
     /// Length of the record in bytes.
-    pub(crate) size: i32,
+    pub size: i32,
     /// Hash of the message's tag, or its delivery time.
-    pub(crate) tags_code: i64,
+    pub tags_code: i64,
 }
 
 /// Bytes of a unit.

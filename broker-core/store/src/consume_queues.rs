@@ -473,29 +473,66 @@ impl<F: FileSystem> ConsumeQueues<F> {
             topics.remove(topic).unwrap_or_default()
         };
         for queue in &queues {
-            let mut state = queue.state();
-            state.gone = true;
-            self.unwritten_bytes
-                .fetch_sub(state.unwritten_tail().len(), Ordering::Relaxed);
-            if state.resident {
-                let cached = state.tail.len() - state.unwritten_tail().len();
-                work.resident_bytes = work.resident_bytes.saturating_sub(cached);
-            }
-            state.max = state.min;
-            state.written = state.max;
-            state.tail = Vec::new();
-            state.tail_start = state.max;
-            drop(state);
-            self.files.forget_queue(queue.serial);
-            work.unsynced.retain(|key, _| key.serial != queue.serial);
+            self.forget(&mut work, queue);
         }
-        let dir = self.dir.join(topic);
-        match self.fs.remove_dir_all(&dir) {
+        self.remove_folder(&mut work, &self.dir.join(topic))
+    }
+
+    /// Deletes one queue and its files if the log has lost all of its messages. Whoever still holds
+    /// it finds it empty; appending to it is refused. False: it has messages, or never had one.
+    pub(crate) fn delete_if_expired(&self, queue: &ConsumeQueue) -> Result<bool, StoreError> {
+        let mut work = self.work();
+        {
+            let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+            let Some(queues) = topics.get_mut(&*queue.topic) else {
+                return Ok(false);
+            };
+            {
+                // From here on nothing can be appended.
+                let mut state = queue.state();
+                if state.gone || state.max == 0 || state.min < state.max {
+                    return Ok(false);
+                }
+                state.gone = true;
+            }
+            queues.retain(|known| known.serial != queue.serial);
+            if queues.is_empty() {
+                topics.remove(&*queue.topic);
+            }
+        }
+        self.forget(&mut work, queue);
+        let topic_dir = self.dir.join(&*queue.topic);
+        self.remove_folder(&mut work, &topic_dir.join(queue.queue_id.to_string()))?;
+        Ok(true)
+    }
+
+    /// Takes a queue that is no longer listed out of memory.
+    fn forget(&self, work: &mut Work<F>, queue: &ConsumeQueue) {
+        let mut state = queue.state();
+        state.gone = true;
+        self.unwritten_bytes
+            .fetch_sub(state.unwritten_tail().len(), Ordering::Relaxed);
+        if state.resident {
+            let cached = state.tail.len() - state.unwritten_tail().len();
+            work.resident_bytes = work.resident_bytes.saturating_sub(cached);
+        }
+        state.max = state.min;
+        state.written = state.max;
+        state.tail = Vec::new();
+        state.tail_start = state.max;
+        drop(state);
+        self.files.forget_queue(queue.serial);
+        work.unsynced.retain(|key, _| key.serial != queue.serial);
+    }
+
+    fn remove_folder(&self, work: &mut Work<F>, dir: &Path) -> Result<(), StoreError> {
+        match self.fs.remove_dir_all(dir) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(StoreError::io("delete", &dir, e)),
+            Err(e) => return Err(StoreError::io("delete", dir, e)),
         }
-        work.unsynced_dirs.insert(self.dir.clone());
+        work.unsynced_dirs
+            .insert(dir.parent().unwrap_or(&self.dir).to_owned());
         Ok(())
     }
 

@@ -14,8 +14,8 @@ use crate::fs::FileSystem;
 use crate::store::Store;
 use crate::tail::Pieces;
 use crate::{
-    Boundary, QueryResult, ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus, StoreError,
-    StoreEvents,
+    Boundary, QueryResult, QueueUnits, ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus,
+    StoreError, StoreEvents,
 };
 
 /// Units that one read looks at, at least; Apache's 16,000 bytes.
@@ -403,6 +403,35 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             size: 0,
             tags_code: 0,
         })
+    }
+
+    /// A piece of a queue as it stands in its files: at most `count` units from `from` on, none for an
+    /// offset outside. `None` for an unknown queue.
+    ///
+    /// # Errors
+    /// What could not be read.
+    pub fn queue_units(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: i64,
+        count: usize,
+    ) -> Result<Option<QueueUnits>, StoreError> {
+        let queues = &self.shared.queues;
+        let Some(queue) = queues.queue(topic, queue_id) else {
+            return Ok(None);
+        };
+        let (min_offset, max_offset) = queue.readable();
+        let mut units = Vec::new();
+        if (min_offset..max_offset).contains(&from) {
+            let readable = usize::try_from(max_offset - from).unwrap_or(usize::MAX);
+            queues.units(&queue, from, count.min(readable), &mut units)?;
+        }
+        Ok(Some(QueueUnits {
+            min_offset,
+            max_offset,
+            units,
+        }))
     }
 
     fn readable_unit(&self, queue: &ConsumeQueue, offset: i64) -> Result<Option<Unit>, StoreError> {
