@@ -250,7 +250,8 @@ impl<C: Clone> Clients<C> {
                 client_id: member.client_id.clone(),
                 language: member.peer.language.name().to_owned(),
                 last_update_timestamp: member.last_heartbeat,
-                remote_ip: member.peer.remote.ip().to_string(),
+                // As Java prints an address.
+                remote_ip: format!("/{}", member.peer.remote),
                 version: member.peer.version,
             });
             (name.to_string(), members.collect())
