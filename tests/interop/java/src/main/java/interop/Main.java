@@ -59,10 +59,9 @@ public final class Main {
         if (scenario.endsWith("-header")) {
             System.setProperty("rocketmq.serialize.type", scenario.startsWith("json") ? "JSON" : "ROCKETMQ");
         }
-        // Topics that come later, shares and locks have a turn each 20 s otherwise, which is long for a test.
+        // Topics that come later and shares have a turn each 20 s otherwise, which is long for a test.
         if (scenario.equals("dead-letters") || scenario.equals("orderly-leave")) {
             System.setProperty("rocketmq.client.rebalance.waitInterval", "1000");
-            System.setProperty("rocketmq.client.rebalance.lockInterval", "1000");
             System.setProperty("rocketmq.client.unlockDelayTimeMills", "1000");
         }
         startWatchdog(scenario);

@@ -15,6 +15,12 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Of two members that consume in order one leaves: the other one goes on with its queues, still in order. */
 final class OrderlyLeave {
 
+    /**
+     * A consumer asks for its locks 1 s after its start, and then each 20 s, without a look at whether it has left: then
+     * they are nobody's until they expire.
+     */
+    private static final long FIRST_LOCKS_MILLIS = 2500;
+
     private OrderlyLeave() {
     }
 
@@ -30,9 +36,10 @@ final class OrderlyLeave {
         DefaultMQPushConsumer leaves = member(run, two, both);
         stays.start();
         leaves.start();
+        long started = System.currentTimeMillis();
         Run.await("messages at both members", () -> {
             send(run, producer, queues, steps, sent);
-            return one.size() > 10 && two.size() > 10;
+            return one.size() > 10 && two.size() > 10 && System.currentTimeMillis() - started > FIRST_LOCKS_MILLIS;
         });
         leaves.shutdown();
         int atOneWhoLeft = two.size();
