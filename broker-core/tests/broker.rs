@@ -18,7 +18,8 @@ use remoting::protocol::body::group::{
     CorrectionOffsets, QuerySubscriptionResponseBody, ResetOffsetBody, SubscriptionGroupConfig,
 };
 use remoting::protocol::body::register::RegisterBrokerBody;
-use remoting::protocol::body::stats::{HaRuntimeInfo, QueryConsumeQueueBody};
+use remoting::protocol::body::replicas::HaRuntimeInfo;
+use remoting::protocol::body::stats::QueryConsumeQueueBody;
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::{CommandView, RemotingCommand};
 use remoting::protocol::fastjson;
