@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    broker, cluster, completion, config, consume, dev, group, install_links, message, namesrv,
-    send, shutdown, status, store, topic, tui,
+    broker, client, cluster, completion, config, consume, dev, dlq, group, install_links, message,
+    namesrv, send, shutdown, status, store, topic, tui,
 };
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Topic(topic::Args),
     Group(group::Args),
     Message(message::Args),
+    Dlq(dlq::Args),
+    Client(client::Args),
     Send(send::Args),
     Consume(consume::Args),
     Store(store::Args),

@@ -19,6 +19,11 @@ pub(crate) struct Confirm {
 }
 
 impl Confirm {
+    /// Whether somebody will be asked, who is to see the plan first.
+    pub(crate) fn asks(&self, output: &Output) -> bool {
+        !self.dry_run && !self.yes && io::stdin().is_terminal() && output.is_terminal()
+    }
+
     /// Whether to go on, once the plan has been shown.
     ///
     /// # Errors

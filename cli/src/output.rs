@@ -5,6 +5,7 @@
 //! What could not be learnt is shown as unknown with its reason, never as a zero, and turns the exit code into 3.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
@@ -33,7 +34,7 @@ pub(crate) enum Format {
 }
 
 /// Flags of every command that reads.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Read {
     /// How to print
     #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
@@ -66,6 +67,16 @@ impl<T> Known<T> {
         match self {
             Self::Known(value) => Known::Known(f(value)),
             Self::Unknown(reason) => Known::Unknown(reason),
+        }
+    }
+}
+
+impl<T> Known<T> {
+    /// What was asked for, or the error as the reason why it is not known.
+    pub(crate) fn from_result(asked: std::result::Result<T, impl Display>) -> Self {
+        match asked {
+            Ok(value) => Self::Known(value),
+            Err(error) => Self::Unknown(error.to_string()),
         }
     }
 }
@@ -310,6 +321,30 @@ impl Output {
         self.redraw(format, report, &mut last.0, over)
     }
 
+    /// Prints what became of each target of a change, told in a column `result`. Fails with `what` when nothing was done
+    /// anywhere.
+    ///
+    /// # Errors
+    /// Failed; also when standard output cannot be written.
+    pub(crate) fn results<R: Row>(
+        &self,
+        format: Format,
+        report: &Report<R>,
+        what: impl Into<String>,
+    ) -> Result<Exit> {
+        let place = R::COLUMNS.iter().position(|column| column.name == "result");
+        let failed = |row: &R| {
+            let cells = row.cells();
+            place.is_some_and(|place| matches!(cells.get(place), Some(Cell::Unknown(_))))
+        };
+        let all_failed = report.rows.iter().all(failed);
+        let exit = self.report(format, report)?;
+        if all_failed {
+            return Err(CliError::failed(what));
+        }
+        Ok(exit)
+    }
+
     fn redraw<R: Row>(
         &self,
         format: Format,
@@ -428,12 +463,26 @@ impl Output {
     }
 
     fn table_cell(&self, cell: &Cell, changed: bool) -> comfy_table::Cell {
+        let text = harmless(cell.text());
         match (changed, self.color) {
-            (true, true) => comfy_table::Cell::new(cell.text()).add_attribute(Attribute::Reverse),
-            (true, false) => comfy_table::Cell::new(format!("{}*", cell.text())),
-            (false, _) => comfy_table::Cell::new(cell.text()),
+            (true, true) => comfy_table::Cell::new(text).add_attribute(Attribute::Reverse),
+            (true, false) => comfy_table::Cell::new(format!("{text}*")),
+            (false, _) => comfy_table::Cell::new(text),
         }
     }
+}
+
+/// Strangers wrote what stands in messages: it must not command the terminal. Lines stay lines.
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(letter),
+            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
 }
 
 /// What `--watch` showed last.
@@ -571,6 +620,11 @@ mod tests {
             "BROKER    IN_TPS  MESSAGES\nbroker-a    1.50        10\nbroker-b       -         -\n"
         );
         assert!(table(&report(), true, &marks).starts_with("BROKER    IN_TPS  MESSAGES  LAST\n"));
+    }
+
+    #[test]
+    fn a_cell_does_not_command_the_terminal() {
+        assert_eq!(harmless("a\x1b[2Jb\r\nc\td"), "a\\u{1b}[2Jb\\r\nc\td");
     }
 
     #[test]

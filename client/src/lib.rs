@@ -13,7 +13,10 @@ pub mod name_server;
 pub mod names;
 pub mod producer;
 pub mod pull;
+pub mod reset;
 pub mod route;
+pub mod search;
+pub mod trace;
 mod unique_key;
 pub mod verdict;
 

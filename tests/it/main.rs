@@ -4,6 +4,8 @@ mod crash;
 mod dashboard;
 mod dropin;
 mod filter;
+mod groups;
+mod messages;
 mod new_group;
 mod scheduled;
 mod smoke;

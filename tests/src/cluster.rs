@@ -227,6 +227,11 @@ impl Broker {
         self.config
     }
 
+    /// Stops it where it is: its connections stay, and nothing is answered.
+    pub fn freeze(&self) {
+        self.process.freeze();
+    }
+
     /// `kill -9`; its store can be started again.
     pub fn kill(mut self) -> BrokerConfig {
         self.process.kill();

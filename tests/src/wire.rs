@@ -14,6 +14,7 @@ pub const SEND_MESSAGE: i32 = 10;
 pub const PULL_MESSAGE: i32 = 11;
 pub const HEART_BEAT: i32 = 34;
 pub const CHECK_CLIENT_CONFIG: i32 = 46;
+pub const CONSUMER_SEND_MSG_BACK: i32 = 36;
 pub const QUERY_CONSUMER_OFFSET: i32 = 14;
 pub const UPDATE_AND_CREATE_TOPIC: i32 = 17;
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;

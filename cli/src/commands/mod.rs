@@ -8,11 +8,13 @@ use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
 pub(crate) mod broker;
+pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod consume;
 pub(crate) mod dev;
+pub(crate) mod dlq;
 pub(crate) mod group;
 pub(crate) mod install_links;
 pub(crate) mod message;
@@ -37,6 +39,8 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Topic(args) => wait_for(topic::run(&args, output)),
         Command::Group(args) => wait_for(group::run(&args, output)),
         Command::Message(args) => wait_for(message::run(&args, output)),
+        Command::Dlq(args) => wait_for(dlq::run(&args, output)),
+        Command::Client(args) => wait_for(client::run(&args, output)),
         Command::Send(args) => wait_for(send::run(&args, output)),
         Command::Consume(args) => wait_for(consume::run(&args, output)),
         Command::Store(args) => store::run(&args, output),
