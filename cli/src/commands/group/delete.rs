@@ -117,11 +117,11 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     } else {
         "its offsets would be gone"
     };
-    output.note(&format!(
-        "group '{group}': {offsets}, with {} topics of its own: {}",
-        gone.len(),
-        Vec::from_iter(gone).join(", ")
-    ));
+    let topics: String = gone
+        .iter()
+        .map(|topic| format!(", with topic {topic}"))
+        .collect();
+    output.note(&format!("group '{group}': {offsets}{topics}"));
     if connected > 0 {
         output.note(&format!(
             "warning: {connected} members are connected: they would go on, and create it again"

@@ -32,7 +32,7 @@ pub(crate) struct Select {
     #[arg(short, long, value_name = "TAGS")]
     pub(crate) tag: Option<String>,
     /// With properties that meet this SQL92 condition, as "amount > 100 AND region = 'eu'"
-    #[arg(short, long = "where", value_name = "CONDITION")]
+    #[arg(short = 'w', long = "where", value_name = "CONDITION")]
     pub(crate) condition: Option<String>,
     /// With a body that has a match of this regular expression
     #[arg(short, long, value_name = "REGEX")]

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "TAGS")]
     tag: Option<String>,
     /// With properties that meet this SQL92 condition
-    #[arg(short, long = "where", value_name = "CONDITION")]
+    #[arg(short = 'w', long = "where", value_name = "CONDITION")]
     condition: Option<String>,
     /// With a body that has a match of this regular expression
     #[arg(short, long, value_name = "REGEX")]
