@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     NotFound = 4,
     /// A precondition, a permission, or a confirmation is missing.
     Refused = 5,
+    /// What was to be looked at is not well.
+    Unhealthy = 10,
 }
 
 impl From<Exit> for std::process::ExitCode {
@@ -88,6 +90,7 @@ impl CliError {
         let exit = match error {
             ClientError::NoRoute { .. } => Exit::NotFound,
             ClientError::Invalid { .. } => Exit::Usage,
+            ClientError::ReadOnly { .. } => Exit::Refused,
             ClientError::Refused { code, .. } => match *code {
                 ResponseCode::TOPIC_NOT_EXIST
                 | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST
@@ -104,6 +107,7 @@ impl CliError {
             ClientError::NoRoute { .. } => {
                 failed.hint("see mq topic list, or create it with mq topic create")
             }
+            ClientError::ReadOnly { .. } => failed.hint("choose another profile with --profile"),
             ClientError::Transport(_) => {
                 failed.hint("brokers are reached at the address they advertise: see mq broker list")
             }

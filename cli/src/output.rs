@@ -4,6 +4,7 @@
 //! are a stable contract: the field names of the row structs. In a pipe nothing is coloured, framed, truncated or asked.
 //! What could not be learnt is shown as unknown with its reason, never as a zero, and turns the exit code into 3.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -12,6 +13,7 @@ use clap::{Args, ValueEnum};
 use comfy_table::{
     Attribute, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::error::{CliError, Exit, Result};
@@ -59,6 +61,29 @@ impl<T: Serialize> Serialize for Known<T> {
             Self::Known(value) => value.serialize(serializer),
             Self::Unknown(reason) => BTreeMap::from([("unknown", reason)]).serialize(serializer),
         }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Known<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Known_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                generator.subschema_for::<T>(),
+                {
+                    "type": "object",
+                    "properties": {"unknown": {"type": "string"}},
+                    "required": ["unknown"],
+                },
+            ],
+        })
     }
 }
 
@@ -184,7 +209,7 @@ pub(crate) struct Column {
 }
 
 /// What a command prints many of. Written by [`row!`].
-pub(crate) trait Row: Serialize {
+pub(crate) trait Row: Serialize + JsonSchema {
     const COLUMNS: &'static [Column];
 
     /// One cell per column.
@@ -203,7 +228,7 @@ macro_rules! row {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, serde::Serialize)]
+        #[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
         pub(crate) struct $row {
             $($(#[$field_meta])* pub(crate) $field: $type,)*
         }

@@ -3,10 +3,12 @@
 mod crash;
 mod dashboard;
 mod dropin;
+mod examples;
 mod filter;
 mod groups;
 mod messages;
 mod new_group;
+mod operating;
 mod scheduled;
 mod smoke;
 mod tour;

@@ -189,6 +189,12 @@ impl BrokerConfig {
 
     #[track_caller]
     pub fn start(self) -> Broker {
+        self.start_as("127.0.0.1")
+    }
+
+    /// Starts a broker that advertises another host than the one it is reached at (`brokerIP1`).
+    #[track_caller]
+    pub fn start_as(self, host: &str) -> Broker {
         let file = self.folder.join("broker.properties");
         let text: String = self
             .properties
@@ -197,7 +203,7 @@ impl BrokerConfig {
             .collect();
         fs::write(&file, text).expect("the test's own folder");
         let ready = format!(
-            "The broker[{}, 127.0.0.1:{}] boot success.",
+            "The broker[{}, {host}:{}] boot success.",
             self.name, self.port
         );
         let process = boot(self.maker, "broker", self.folder.path(), &file, &ready);

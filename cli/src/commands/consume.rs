@@ -74,7 +74,10 @@ fn from(text: &str) -> Result<From, String> {
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let expression = Expression::tags(args.tag.as_deref().unwrap_or_default())
         .map_err(|e| CliError::client("cannot select messages", &e))?;
-    let client = args.cluster.client()?;
+    let client = match args.group {
+        Some(_) => args.cluster.client_to_change(output, false)?,
+        None => args.cluster.client()?,
+    };
     let mut printer = Printer {
         output,
         format: args.output,

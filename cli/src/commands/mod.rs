@@ -15,10 +15,15 @@ pub(crate) mod config;
 pub(crate) mod consume;
 pub(crate) mod dev;
 pub(crate) mod dlq;
+pub(crate) mod doctor;
+pub(crate) mod error;
 pub(crate) mod group;
 pub(crate) mod install_links;
+pub(crate) mod man;
 pub(crate) mod message;
 pub(crate) mod namesrv;
+pub(crate) mod profile;
+pub(crate) mod schema;
 pub(crate) mod send;
 pub(crate) mod shutdown;
 pub(crate) mod status;
@@ -30,7 +35,11 @@ pub(crate) mod tui;
 pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
     match command {
         Command::Completion(args) => completion::run(&args, output),
+        Command::Error(args) => error::run(&args, output),
+        Command::Man(args) => man::run(&args, output),
+        Command::Schema(args) => schema::run(&args, output),
         Command::Config(args) => config::run(&args, output),
+        Command::Profile(args) => profile::run(&args, output),
         Command::Dev(args) => dev::run(&args, output),
         Command::Broker(args) => broker::run(args, output),
         Command::Namesrv(args) => namesrv::run(args, output),
@@ -46,6 +55,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Store(args) => store::run(&args, output),
         Command::InstallLinks(args) => install_links::run(&args, output),
         Command::Mqadmin { words } => Ok(Program::Mqadmin.run(&words, output)),
+        Command::Doctor(args) => wait_for(doctor::run(&args, output)),
         Command::Tui(args) => wait_for(tui::run(&args, output)),
         Command::Status(args) => wait_for(status::run(&args, output)),
     }

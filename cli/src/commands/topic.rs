@@ -409,7 +409,7 @@ const NEW_QUEUES: i32 = 8;
 
 /// Creates a topic or changes it: on the masters named, or on all that it is meant for.
 async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
     let what = || {
         format!(
             "cannot {} topic '{}'",
@@ -523,7 +523,7 @@ async fn perm(args: &PermArgs, output: &Output) -> Result<Exit> {
 }
 
 async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
     let topic = &args.topic;
     let what = format!("cannot delete topic '{topic}'");
     if is_system_topic(topic) && !topic.starts_with('%') {

@@ -91,7 +91,7 @@ impl Admin {
     /// once; what one of them knows counts.
     ///
     /// # Errors
-    /// That of the first name server, when none answered.
+    /// When no name server answered.
     pub async fn brokers(&self) -> Result<Vec<Broker>, ClientError> {
         let name_servers = self.client.name_servers().all().to_vec();
         let answers = fan_out::all(name_servers, |address| {
@@ -99,7 +99,7 @@ impl Admin {
             async move { admin.cluster_info(&address).await }
         });
         let mut brokers = Vec::new();
-        let mut failure = None;
+        let mut failures = Vec::new();
         let mut answered = false;
         for answer in answers.await {
             match answer {
@@ -107,18 +107,15 @@ impl Admin {
                     answered = true;
                     brokers.extend(brokers_of(info));
                 }
-                Err(error) => failure = failure.or(Some(error)),
+                Err(error) => failures.push(error),
             }
+        }
+        if !answered {
+            return Err(ClientError::of_name_servers(failures));
         }
         brokers.sort();
         brokers.dedup();
-        match failure {
-            Some(error) if !answered => Err(error),
-            None if !answered => Err(ClientError::NoNameServer {
-                attempts: Vec::new(),
-            }),
-            _ => Ok(brokers),
-        }
+        Ok(brokers)
     }
 
     /// The masters among [`Self::brokers`].
@@ -216,7 +213,8 @@ impl Admin {
     }
 }
 
-fn brokers_of(info: ClusterInfo) -> impl Iterator<Item = Broker> {
+/// The brokers in what a name server knows of the clusters.
+pub fn brokers_of(info: ClusterInfo) -> impl Iterator<Item = Broker> {
     info.broker_addr_table.into_iter().flat_map(|(name, data)| {
         data.broker_addrs
             .into_iter()
