@@ -9,8 +9,7 @@ use std::sync::Arc;
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::headers::send::{
-    ReplyMessageRequestHeader, SEND_MESSAGE_V2_NAMES, SendMessageRequestHeader,
-    SendMessageResponseHeader,
+    ReplyMessageRequestHeader, SendMessageRequestHeader, SendMessageResponseHeader,
 };
 use remoting::protocol::message::id::offset_message_id;
 use remoting::protocol::message::properties;
@@ -47,10 +46,8 @@ struct Producer {
 }
 
 pub(crate) fn send_reply(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
-    let header: SendMessageRequestHeader<'_> = match request.command.request_code() {
-        RequestCode::SEND_REPLY_MESSAGE => request.header()?,
-        _ => request.command.ext.decode_short(SEND_MESSAGE_V2_NAMES)?,
-    };
+    let header =
+        SendMessageRequestHeader::read(request.command.request_code(), &request.command.ext)?;
     let config = broker.config.current();
     let Some(topic) = send::topic_of(broker, &config, request, &header)? else {
         return Ok(Reply::MoveTo(Lane::Admin));

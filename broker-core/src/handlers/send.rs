@@ -2,17 +2,15 @@
 //! final records, and queues them for the store's writer. The answer follows when they are stored
 //! as the flush type promises.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use remoting::protocol::body::topic::{PERM_WRITE, TopicConfig};
-use remoting::protocol::codes::{RequestCode, ResponseCode};
-use remoting::protocol::ext_fields::ExtBuf;
-use remoting::protocol::headers::send::{SEND_MESSAGE_V2_NAMES, SendMessageRequestHeader};
+use remoting::protocol::codes::ResponseCode;
+use remoting::protocol::headers::send::SendMessageRequestHeader;
 use remoting::protocol::message::batch;
-use remoting::protocol::message::id::offset_message_id;
+use remoting::protocol::message::id::append_offset_message_id;
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::RecordFields;
 use remoting::protocol::message::sys_flag;
@@ -55,10 +53,8 @@ pub(crate) struct SendTicket {
 }
 
 pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
-    let header: SendMessageRequestHeader<'_> = match request.command.request_code() {
-        RequestCode::SEND_MESSAGE => request.header()?,
-        _ => request.command.ext.decode_short(SEND_MESSAGE_V2_NAMES)?,
-    };
+    let header =
+        SendMessageRequestHeader::read(request.command.request_code(), &request.command.ext)?;
     let config = broker.config.current();
     if broker.clock.now_ms() < config.start_accept_send_request_time_stamp {
         let until = config.start_accept_send_request_time_stamp;
@@ -456,9 +452,19 @@ pub(crate) fn answer(
     result: &Result<Appended, AppendError>,
 ) {
     match result {
-        Ok(appended) => ticket
-            .reply
-            .push(&stored(config, store_host, ticket, appended)),
+        Ok(appended) => {
+            let code = match appended.status {
+                PutStatus::Ok => ticket.stored,
+                PutStatus::FlushDiskTimeout => ResponseCode::FLUSH_DISK_TIMEOUT,
+            };
+            ticket.reply.push_fields(code, |fields| {
+                fields.text(properties::MSG_REGION, &config.region_id);
+                fields.text(properties::TRACE_ON, trace_on(config));
+                fields.plain("msgId", |out| ids(out, store_host, ticket, appended));
+                fields.number("queueId", ticket.queue_id.into());
+                fields.number("queueOffset", appended.queue_offset);
+            });
+        }
         Err(error) => {
             let refusal = match error {
                 AppendError::ReadOnly(_) | AppendError::DiskFull | AppendError::ShuttingDown => {
@@ -473,41 +479,19 @@ pub(crate) fn answer(
     }
 }
 
-fn stored(
-    config: &BrokerConfig,
-    store_host: SocketAddr,
-    ticket: &SendTicket,
-    appended: &Appended,
-) -> Answer {
-    let mut ext = ExtBuf::default();
-    ext.push(properties::MSG_REGION, &config.region_id);
-    ext.push(properties::TRACE_ON, trace_on(config));
-    let id_at = |offset| offset_message_id(store_host, offset);
-    let ids: Cow<'_, str> = match &*ticket.record_bytes {
-        [] => id_at(appended.commit_log_offset).into(),
-        lengths => {
-            let mut offset = appended.commit_log_offset;
-            let ids: Vec<String> = lengths
-                .iter()
-                .map(|length| {
-                    let id = id_at(offset);
-                    offset += i64::from(*length);
-                    id
-                })
-                .collect();
-            ids.join(",").into()
-        }
-    };
-    ext.push("msgId", &ids);
-    ext.push("queueId", &ticket.queue_id.to_string());
-    ext.push("queueOffset", &appended.queue_offset.to_string());
-    Answer {
-        code: match appended.status {
-            PutStatus::Ok => ticket.stored,
-            PutStatus::FlushDiskTimeout => ResponseCode::FLUSH_DISK_TIMEOUT,
-        },
-        ext,
-        ..Answer::default()
+/// The ids of the messages of a send, separated by commas.
+fn ids(out: &mut Vec<u8>, store_host: SocketAddr, ticket: &SendTicket, appended: &Appended) {
+    let mut offset = appended.commit_log_offset;
+    append_offset_message_id(out, store_host, offset);
+    // All but the last one, which nothing follows.
+    let followed = ticket
+        .record_bytes
+        .split_last()
+        .map_or(&[][..], |(_, followed)| followed);
+    for length in followed {
+        offset += i64::from(*length);
+        out.push(b',');
+        append_offset_message_id(out, store_host, offset);
     }
 }
 

@@ -14,6 +14,7 @@ use serde::ser::{self, Impossible, SerializeStruct};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 use thiserror::Error;
 
+use super::command::SerializeType;
 use super::frame::FrameError;
 use super::json_scan::{Scanner, Value, write_string};
 
@@ -322,22 +323,100 @@ impl ExtBuf {
             ExtFields::Rocketmq(&self.0)
         }
     }
+}
 
-    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (n, (key, value)) in self.as_fields().iter().enumerate() {
-            if n > 0 {
-                out.push(b',');
-            }
-            write_string(out, &key);
-            out.push(b':');
-            write_string(out, &value);
+/// Writes header fields straight into a frame, in the encoding of its header.
+pub struct FieldWriter<'o> {
+    out: &'o mut Vec<u8>,
+    serialize_type: SerializeType,
+    first: bool,
+}
+
+impl<'o> FieldWriter<'o> {
+    /// Appends the fields that `fields` writes: as a JSON object, or as an ext block without its
+    /// length.
+    pub(super) fn write(
+        out: &'o mut Vec<u8>,
+        serialize_type: SerializeType,
+        fields: impl FnOnce(&mut FieldWriter<'_>),
+    ) {
+        let mut writer = FieldWriter {
+            out,
+            serialize_type,
+            first: true,
+        };
+        if serialize_type == SerializeType::Json {
+            writer.out.push(b'{');
         }
-        out.push(b'}');
+        fields(&mut writer);
+        if serialize_type == SerializeType::Json {
+            writer.out.push(b'}');
+        }
     }
 
-    pub(super) fn rocketmq_bytes(&self) -> &[u8] {
-        &self.0
+    /// One field.
+    pub fn text(&mut self, key: &str, value: &str) {
+        match self.serialize_type {
+            SerializeType::Json => {
+                self.json_key(key);
+                write_string(self.out, value);
+            }
+            SerializeType::Rocketmq => {
+                self.plain(key, |out| out.extend_from_slice(value.as_bytes()))
+            }
+        }
+    }
+
+    /// One field with a number.
+    pub fn number(&mut self, key: &str, value: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.plain(key, |out| {
+            out.extend_from_slice(digits.format(value).as_bytes());
+        });
+    }
+
+    /// One field whose value `write` appends: ASCII that needs no escapes in JSON.
+    pub fn plain(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        match self.serialize_type {
+            SerializeType::Json => {
+                self.json_key(key);
+                self.out.push(b'"');
+                write(self.out);
+                self.out.push(b'"');
+            }
+            SerializeType::Rocketmq => {
+                let key_length = u16::try_from(key.len()).unwrap_or(0);
+                self.out.extend_from_slice(&key_length.to_be_bytes());
+                self.out.extend_from_slice(key.as_bytes());
+                let start = self.out.len();
+                self.out.extend_from_slice(&[0; 4]);
+                write(self.out);
+                let length = i32::try_from(self.out.len() - start - 4).unwrap_or(0);
+                if let Some(place) = self.out.get_mut(start..start + 4) {
+                    place.copy_from_slice(&length.to_be_bytes());
+                }
+            }
+        }
+    }
+
+    /// All fields of a list.
+    pub fn all(&mut self, fields: &ExtBuf) {
+        match self.serialize_type {
+            SerializeType::Json => {
+                for (key, value) in fields.as_fields().iter() {
+                    self.text(&key, &value);
+                }
+            }
+            SerializeType::Rocketmq => self.out.extend_from_slice(&fields.0),
+        }
+    }
+
+    fn json_key(&mut self, key: &str) {
+        if !std::mem::replace(&mut self.first, false) {
+            self.out.push(b',');
+        }
+        write_string(self.out, key);
+        self.out.push(b':');
     }
 }
 
