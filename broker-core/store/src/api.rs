@@ -149,7 +149,8 @@ pub struct ReadRequest<'a> {
 /// Where a read may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// In memory only: never blocks. Right for network threads.
+    /// In memory only, the system's page cache included: never waits for a disk. Right for network
+    /// threads.
     MemoryOnly,
     /// On disk as well: may block. Right for a pool of readers.
     Anywhere,

@@ -246,17 +246,6 @@ impl ConsumeQueue {
         (state.min, published.min(state.max))
     }
 
-    /// Adds units `from..`, at most `max_count`, to `out`, if they are in memory. `false`: the disk
-    /// is needed, nothing was added. Nothing is added for an offset outside the queue.
-    pub(crate) fn units_in_memory(&self, from: i64, max_count: usize, out: &mut Vec<Unit>) -> bool {
-        let mut state = self.state();
-        if from < state.min || from >= state.max {
-            return true;
-        }
-        state.touched = true;
-        state.copy_tail(from, max_count, out)
-    }
-
     /// Takes a unit that belongs at `queue_offset`. Idempotent: what the queue has already is
     /// recognised by the end of its record and by its offset.
     pub(crate) fn push(
@@ -442,12 +431,9 @@ mod tests {
             assert_eq!((state.tail_start, state.tail.len()), (8, 2 * UNIT_LEN));
         }
         let mut out = Vec::new();
-        assert!(queue.units_in_memory(8, 32, &mut out));
+        assert!(queue.state().copy_tail(8, 32, &mut out));
         assert_eq!(out, [unit(9), unit(10)]);
-        assert!(!queue.units_in_memory(7, 32, &mut out));
-        // Outside the queue there is nothing to be read from the disk either.
-        assert!(queue.units_in_memory(10, 32, &mut out));
-        assert!(queue.units_in_memory(-1, 32, &mut out));
+        assert!(!queue.state().copy_tail(7, 32, &mut out));
         assert_eq!(out.len(), 2);
     }
 }

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::consume_queue::{AppendUnitError, Appended, ConsumeQueue, UNIT_LEN, Unit, decode_units};
 use crate::fs::{File, FileSystem, OpenMode};
-use crate::{Boundary, StoreError};
+use crate::{Boundary, ReadFrom, StoreError};
 
 /// What flush leaves in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,43 +265,50 @@ impl<F: FileSystem> ConsumeQueues<F> {
         self.unwritten_bytes.load(Ordering::Relaxed) < UNWRITTEN_BYTES_MAX / 2
     }
 
-    /// Adds units `from..`, at most `max_count` (and at most 16,384), to `out`; reads the disk when
-    /// it has to. Nothing is added for an offset outside the queue.
+    /// Adds units `from..`, at most `max_count` (and at most 16,384), to `out`. Nothing is added for
+    /// an offset outside the queue. `false`: the disk is needed, but must not be waited for; some of
+    /// the units may have been added.
     pub(crate) fn units(
         &self,
         queue: &ConsumeQueue,
         mut from: i64,
         max_count: usize,
         out: &mut Vec<Unit>,
-    ) -> Result<(), StoreError> {
+        how: ReadFrom,
+    ) -> Result<bool, StoreError> {
         let mut wanted = max_count.min(READ_UNITS_MAX);
         while wanted > 0 {
             let before = out.len();
             let disk_end = {
                 let mut state = queue.state();
                 if from < state.min || from >= state.max {
-                    return Ok(());
+                    return Ok(true);
                 }
                 state.touched = true;
                 if state.copy_tail(from, wanted, out) {
-                    return Ok(());
+                    return Ok(true);
                 }
                 state.tail_start
             };
             let file_end = self.file_start(from) + self.units_per_file;
             let end =
                 (from + i64::try_from(wanted).unwrap_or(i64::MAX)).min(disk_end.min(file_end));
-            match self.read_units(queue, from, end) {
-                Ok(units) => out.extend(decode_units(&units)),
+            let read = match how {
+                ReadFrom::Anywhere => self.read_units(queue, from, end).map(Some),
+                ReadFrom::MemoryOnly => self.cached_units(queue, from, end),
+            };
+            match read {
+                Ok(Some(units)) => out.extend(decode_units(&units)),
+                Ok(None) => return Ok(false),
                 // Deleted since we looked: the offset is outside the queue now.
-                Err(_) if from < queue.min_offset() => return Ok(()),
+                Err(_) if from < queue.min_offset() => return Ok(true),
                 Err(e) => return Err(e),
             }
             let added = out.len() - before;
             wanted -= added;
             from += i64::try_from(added).unwrap_or(0);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The offset of the message that was stored at a time, within `min_offset..end`. `store_time`
@@ -361,7 +368,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
         offset: i64,
     ) -> Result<Option<Unit>, StoreError> {
         let mut out = Vec::with_capacity(1);
-        self.units(queue, offset, 1, &mut out)?;
+        self.units(queue, offset, 1, &mut out, ReadFrom::Anywhere)?;
         Ok(out.pop())
     }
 
@@ -782,6 +789,25 @@ impl<F: FileSystem> ConsumeQueues<F> {
         file.read_exact_at(&mut bytes, bytes_of(from - file_start))
             .map_err(|e| StoreError::io("read", &self.path(queue, file_start), e))?;
         Ok(bytes)
+    }
+
+    /// As [`Self::read_units`]; `None` if the disk would have to be waited for.
+    fn cached_units(
+        &self,
+        queue: &ConsumeQueue,
+        from: i64,
+        to: i64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let file_start = self.file_start(from);
+        let Some(file) = self.files.opened(FileKey::new(queue, file_start)) else {
+            return Ok(None);
+        };
+        let len = usize::try_from(to - from).unwrap_or(0) * UNIT_LEN;
+        let mut bytes = vec![0; len];
+        let cached = file
+            .read_cached_at(&mut bytes, bytes_of(from - file_start))
+            .map_err(|e| StoreError::io("read", &self.path(queue, file_start), e))?;
+        Ok(cached.then_some(bytes))
     }
 
     fn file_to_read(

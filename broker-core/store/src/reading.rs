@@ -1,7 +1,7 @@
 //! Reading: messages of a queue, positions, single messages, messages by key.
 //!
 //! Messages are handed out as the log has them. The newest come from memory, shared and not copied;
-//! older ones are read from the files, neighbours with one call.
+//! older ones are copied from the files. What the system has in memory needs no thread that may wait.
 
 use std::sync::atomic::Ordering;
 
@@ -20,9 +20,9 @@ use crate::{
 
 /// Units that one read looks at, at least; Apache's 16,000 bytes.
 const SCAN_UNITS_MIN: usize = 800;
-/// Records this close to each other are read with one call.
+/// Records this close to each other are asked for together.
 const GAP_MAX: i64 = 16 * 1024;
-/// Bytes of one such call.
+/// Bytes that are asked for together.
 const SPAN_MAX: i64 = 1024 * 1024;
 /// Position of the store timestamp in a record; 12 bytes later if the born host is IPv6.
 const STORE_TIMESTAMP_AT: usize = 56;
@@ -102,14 +102,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             let count = usize::try_from(scan_end - next)
                 .unwrap_or(0)
                 .min(wanted.max(32));
-            if !queue.units_in_memory(next, count, &mut units) {
-                if from == ReadFrom::MemoryOnly {
-                    if chosen.is_empty() {
-                        return Ok(None);
-                    }
-                    break;
+            if !shared.queues.units(&queue, next, count, &mut units, from)? {
+                if chosen.is_empty() {
+                    return Ok(None);
                 }
-                shared.queues.units(&queue, next, count, &mut units)?;
+                break;
             }
             if units.is_empty() {
                 // The queue's beginning has moved behind the offset since we looked.
@@ -143,15 +140,14 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             return none(status, next);
         }
 
-        let mut pieces = Pieces::default();
+        let mut pieces = Pieces::with_room(chosen.len(), limits.bytes);
         let hot = shared.tail.read(chosen.iter().copied(), &mut pieces);
         let runs = if hot == chosen.len() {
             pieces.into_runs()
-        } else if from == ReadFrom::MemoryOnly {
-            return Ok(None);
         } else {
-            match self.read_records(&chosen)? {
-                Some(runs) => runs,
+            match self.read_records(&chosen, from)? {
+                Some(run) => vec![run],
+                None if from == ReadFrom::MemoryOnly => return Ok(None),
                 // Retention was faster.
                 None => return none(ReadStatus::MessageWasRemoving, next),
             }
@@ -169,58 +165,86 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }))
     }
 
-    /// Reads records from the files. `None`: one of them is gone.
-    fn read_records(&self, chosen: &[(i64, usize)]) -> Result<Option<Vec<Bytes>>, StoreError> {
+    /// Reads records from the files, and lays them end to end. `None`: one of them is gone, or,
+    /// where the disk must not be waited for, not in memory.
+    fn read_records(
+        &self,
+        chosen: &[(i64, usize)],
+        how: ReadFrom,
+    ) -> Result<Option<Bytes>, StoreError> {
         let log = &self.shared.log;
         let file_size = log.file_size();
-        let mut runs: Vec<Bytes> = Vec::new();
+        let mut total = 0;
+        for &(phy, len) in chosen {
+            if len as i64 > file_size {
+                return Err(self.damaged_unit(phy, len));
+            }
+            total += len;
+        }
+        if how == ReadFrom::Anywhere {
+            self.announce(chosen);
+        }
+        let mut buffer = vec![0; total];
+        let mut rest = chosen;
+        let mut place = &mut buffer[..];
+        while let Some(&(start, len)) = rest.first() {
+            // Those that follow each other in the log as well.
+            let mut end = start + len as i64;
+            let mut count = 1;
+            while let Some(&(phy, len)) = rest.get(count)
+                && phy == end
+                && phy / file_size == start / file_size
+            {
+                end += len as i64;
+                count += 1;
+            }
+            let (now, later) = place.split_at_mut(usize::try_from(end - start).unwrap_or(0));
+            let read = match how {
+                ReadFrom::MemoryOnly => log.read_cached(start, now)?,
+                ReadFrom::Anywhere => log.read(start, now)?,
+            };
+            if read.is_none() {
+                return Ok(None);
+            }
+            let mut at = 0;
+            for &(phy, len) in &rest[..count] {
+                let size = peek(&now[at..]).map(|(size, _)| size);
+                if size.and_then(|size| usize::try_from(size).ok()) != Some(len) {
+                    return Err(self.damaged_unit(phy, len));
+                }
+                at += len;
+            }
+            rest = &rest[count..];
+            place = later;
+        }
+        Ok(Some(buffer.into()))
+    }
+
+    /// Lets the system read near records with one request to the disk, the gaps between them
+    /// included; what is read after that is only what is wanted.
+    fn announce(&self, chosen: &[(i64, usize)]) {
+        let log = &self.shared.log;
+        let file_size = log.file_size();
         let mut rest = chosen;
         while let Some(&(start, len)) = rest.first() {
             let mut end = start + len as i64;
             let mut count = 1;
-            for &(phy, len) in &rest[1..] {
-                let near =
-                    phy >= end && phy - end <= GAP_MAX && phy + len as i64 - start <= SPAN_MAX;
-                if !near || phy / file_size != start / file_size {
-                    break;
-                }
+            let mut gaps = false;
+            while let Some(&(phy, len)) = rest.get(count)
+                && phy >= end
+                && phy - end <= GAP_MAX
+                && phy + len as i64 - start <= SPAN_MAX
+                && phy / file_size == start / file_size
+            {
+                gaps |= phy > end;
                 end = phy + len as i64;
                 count += 1;
             }
-            let Ok(span) = usize::try_from(end - start) else {
-                return Ok(None);
-            };
-            if end - start > file_size {
-                return Err(self.damaged_unit(start, len));
-            }
-            let mut buffer = vec![0; span];
-            if log.read(start, &mut buffer)?.is_none() {
-                return Ok(None);
-            }
-            let buffer = Bytes::from(buffer);
-            // Neighbours stay one run.
-            let mut run: Option<(usize, usize)> = None;
-            for &(phy, len) in &rest[..count] {
-                let at = (phy - start) as usize;
-                let size = peek(&buffer[at..]).map(|(size, _)| size);
-                if size.and_then(|size| usize::try_from(size).ok()) != Some(len) {
-                    return Err(self.damaged_unit(phy, len));
-                }
-                run = match run {
-                    Some((from, to)) if to == at => Some((from, at + len)),
-                    Some((from, to)) => {
-                        runs.push(buffer.slice(from..to));
-                        Some((at, at + len))
-                    }
-                    None => Some((at, at + len)),
-                };
-            }
-            if let Some((from, to)) = run {
-                runs.push(buffer.slice(from..to));
+            if gaps {
+                log.will_need(start, usize::try_from(end - start).unwrap_or(0));
             }
             rest = &rest[count..];
         }
-        Ok(Some(runs))
     }
 
     fn damaged_unit(&self, phy: i64, len: usize) -> StoreError {
@@ -365,6 +389,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let Some(feed) = &self.shared.index else {
             return Ok(QueryResult::default());
         };
+        feed.catch_up(self.shared.visible.load(Ordering::Acquire));
         let found = feed.index.query(topic, key, max, begin_ms, end_ms)?;
         let mut messages = Vec::with_capacity(found.offsets.len());
         for offset in found.offsets {
