@@ -141,6 +141,12 @@ impl<'a> CommandView<'a> {
         let mut code = None;
         scanner.open_object()?;
         while let Some(key) = scanner.next_key()? {
+            if key == "extFields"
+                && let Some((text, members)) = scanner.members()
+            {
+                command.ext = ExtFields::Members(text, members);
+                continue;
+            }
             let value = scanner.value()?;
             let number = || match &value {
                 Value::Raw(text) => text
@@ -529,7 +535,7 @@ mod tests {
             to,
             ResponseCode(0),
             None,
-            &ExtBuf::default(),
+            |_| {},
             [&b"ab"[..], b"c"],
         );
         let view = CommandView::parse(&frame).unwrap();

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::command::SerializeType;
 use super::frame::FrameError;
-use super::json_scan::{Scanner, Value, write_string};
+use super::json_scan::{Members, Scanner, Value, write_string};
 
 /// A header whose fields do not fit the struct they were asked as.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -44,6 +44,9 @@ pub enum ExtFields<'a> {
     None,
     /// The text of the JSON object. It was stepped over once, so it is well-formed as a whole.
     Json(&'a str),
+    /// The same, with the places of the members.
+    #[expect(private_interfaces, reason = "only `CommandView::parse` makes one")]
+    Members(&'a str, Members),
     /// The ext block of a ROCKETMQ header. Its pairs have been checked for length and UTF-8.
     Rocketmq(&'a [u8]),
 }
@@ -72,6 +75,7 @@ impl<'a> ExtFields<'a> {
         match *self {
             Self::None => Pairs::Rocketmq(&[]),
             Self::Rocketmq(block) => Pairs::Rocketmq(block),
+            Self::Members(text, members) => Pairs::Members(text, members, 0),
             Self::Json(text) => {
                 let mut scanner = Scanner::new(text);
                 match scanner.open_object() {
@@ -113,6 +117,9 @@ fn rocketmq_pair(block: &[u8]) -> Option<(&str, &str, &[u8])> {
 pub enum Pairs<'a> {
     #[expect(private_interfaces, reason = "only `ExtFields::iter` makes one")]
     Json(Scanner<'a>),
+    /// And the number of the next one.
+    #[expect(private_interfaces, reason = "only `ExtFields::iter` makes one")]
+    Members(&'a str, Members, usize),
     Rocketmq(&'a [u8]),
 }
 
@@ -125,6 +132,11 @@ impl<'a> Iterator for Pairs<'a> {
                 let (key, value, rest) = rocketmq_pair(block)?;
                 *block = rest;
                 Some((Cow::Borrowed(key), Cow::Borrowed(value)))
+            }
+            Self::Members(text, members, next) => {
+                let (key, value) = members.get(text, *next)?;
+                *next += 1;
+                Some((Cow::Borrowed(key), value))
             }
             Self::Json(scanner) => loop {
                 let key = scanner.next_key().ok()??;
@@ -663,9 +675,11 @@ mod tests {
             let mut ext = ExtBuf::default();
             ext.add(&sample(), names).unwrap();
             let mut json = Vec::new();
-            ext.write_json(&mut json);
+            FieldWriter::write(&mut json, SerializeType::Json, |fields| fields.all(&ext));
             let json = String::from_utf8(json).unwrap();
-            for fields in [ExtFields::Json(&json), ext.as_fields()] {
+            let (members, _) = Members::read(&json).unwrap();
+            let in_place = ExtFields::Members(&json, members);
+            for fields in [ExtFields::Json(&json), in_place, ext.as_fields()] {
                 assert_eq!(
                     fields.decode_short::<Sample<'_>>(names),
                     Ok(sample()),

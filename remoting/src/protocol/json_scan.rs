@@ -82,6 +82,16 @@ impl<'a> Scanner<'a> {
         Ok(Some(key))
     }
 
+    /// The value as a flat object of strings, if it is one of the usual kind: its text and its
+    /// members. Otherwise nothing has moved.
+    pub(super) fn members(&mut self) -> Option<(&'a str, Members)> {
+        self.skip_blanks();
+        let rest = self.text.get(self.at..)?;
+        let (members, length) = Members::read(rest)?;
+        self.at += length;
+        Some((rest.get(..length)?, members))
+    }
+
     pub(super) fn value(&mut self) -> Result<Value<'a>, FrameError> {
         self.skip_blanks();
         match self.peek() {
@@ -234,6 +244,113 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Members of a flat object that are kept by place.
+const MEMBERS_MAX: usize = 20;
+
+/// Where names and values of a flat object of strings stand in its text. Made in the pass that finds
+/// the object's end, so that reading the fields needs no second one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Members {
+    /// Beginning and end of the name, beginning and end of the value.
+    places: [[u16; 4]; MEMBERS_MAX],
+    count: usize,
+    /// Bit n: value n holds escapes.
+    escaped: u32,
+}
+
+impl Members {
+    /// Reads the object at the start of `text`; returns its members and its length. `None` for any
+    /// object but the usual one: strings only, no blanks, no escapes in names and only the common
+    /// ones in values, few members, less than 64 KiB.
+    pub(super) fn read(text: &str) -> Option<(Self, usize)> {
+        let bytes = text.as_bytes();
+        let place = |at: usize| u16::try_from(at).ok();
+        let mut members = Self::default();
+        if bytes.first() != Some(&b'{') {
+            return None;
+        }
+        let mut at = 1;
+        loop {
+            if bytes.get(at) != Some(&b'"') {
+                return None;
+            }
+            let name = at + 1;
+            let name_end = match bytes.get(name + 1) {
+                Some(b'"') if bytes.get(name).is_some_and(u8::is_ascii_alphanumeric) => name + 1,
+                _ => name + quote_or_backslash(bytes.get(name..)?)?,
+            };
+            if bytes.get(name_end..name_end + 3) != Some(b"\":\"") {
+                return None;
+            }
+            let value = name_end + 3;
+            let mut end = value;
+            let mut escaped = 0;
+            loop {
+                end += quote_or_backslash(bytes.get(end..)?)?;
+                if bytes.get(end) == Some(&b'"') {
+                    break;
+                }
+                escaped = 1;
+                end += match bytes.get(end + 1)? {
+                    b'u' => {
+                        let digits = bytes.get(end + 2..end + 6)?;
+                        // Halves of a character beyond 16 bits are left to the scanner.
+                        let plain = digits.iter().all(u8::is_ascii_hexdigit)
+                            && !matches!(digits.first(), Some(b'd' | b'D'));
+                        if !plain {
+                            return None;
+                        }
+                        6
+                    }
+                    b'"' | b'\\' | b'/' | b'n' | b'r' | b't' => 2,
+                    _ => return None,
+                };
+            }
+            *members.places.get_mut(members.count)? =
+                [place(name)?, place(name_end)?, place(value)?, place(end)?];
+            members.escaped |= escaped << members.count;
+            members.count += 1;
+            at = end + 1;
+            match bytes.get(at) {
+                Some(b',') => at += 1,
+                Some(b'}') => return Some((members, at + 1)),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Name and value of a member of the object in `text`.
+    pub(super) fn get<'a>(&self, text: &'a str, number: usize) -> Option<(&'a str, Cow<'a, str>)> {
+        let places = self.places.get(number).filter(|_| number < self.count)?;
+        let [name, name_end, value, end] = places.map(usize::from);
+        let name = text.get(name..name_end)?;
+        let raw = text.get(value..end)?;
+        let value = if self.escaped & (1 << number) == 0 {
+            Cow::Borrowed(raw)
+        } else {
+            Cow::Owned(unescape(text, value, raw.len())?)
+        };
+        Some((name, value))
+    }
+}
+
+/// A string of so many bytes that holds escapes which were looked at before.
+fn unescape(text: &str, begin: usize, len: usize) -> Option<String> {
+    let mut out = String::with_capacity(len);
+    let mut scanner = Scanner { text, at: begin };
+    while scanner.at < begin + len {
+        let rest = text.as_bytes().get(scanner.at..begin + len)?;
+        let plain = quote_or_backslash(rest).unwrap_or(rest.len());
+        out.push_str(text.get(scanner.at..scanner.at + plain)?);
+        scanner.at += plain;
+        if plain < rest.len() {
+            scanner.at += 1;
+            out.push(scanner.escape().ok()?);
+        }
+    }
+    Some(out)
+}
+
 /// Where the first quote or backslash is. Most strings of a header are shorter than a call of
 /// `memchr` is worth, so eight bytes are looked at in one word.
 fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
@@ -334,6 +451,49 @@ mod tests {
         }
         let surrogates = pairs(r#"{"k":"\ud83d\ude00\u0001"}"#).unwrap();
         assert_eq!(surrogates[0].1, Value::Text("😀\u{1}".into()));
+    }
+
+    #[test]
+    fn the_usual_object_is_read_in_one_pass_as_the_scanner_reads_it() {
+        for object in [
+            r#"{"a":"x","bc":"","topic":"a\u0001b\u0002\"\\\/\n\r\t","d":"标签"}"#,
+            r#"{"\\":"x"}"#,
+            r#"{"":"x"}"#,
+            r#"{"a":1}"#,
+            r#"{"a":null}"#,
+            r#"{"a": "x"}"#,
+            r#"{"a":"\ud83d\ude00"}"#,
+            r#"{"a":"\v"}"#,
+            r#"{"a":{"b":"c"}}"#,
+            r#"{"a":"x""#,
+            r#"{"a":"x","#,
+            r#"{"a":"\u12"}"#,
+            r#"{"a":"\"#,
+            r#"{"a"#,
+            "{}",
+            "{",
+            "",
+        ] {
+            let behind = format!("{object},\"flag\":0}}");
+            for text in [object, &behind] {
+                let Some((members, length)) = Members::read(text) else {
+                    continue;
+                };
+                let own = text.get(..length).unwrap();
+                let read: Vec<_> = (0..)
+                    .map_while(|number| members.get(own, number))
+                    .map(|(name, value)| (name.to_owned(), Value::Text(value)))
+                    .collect();
+                assert_eq!(read, pairs(own).unwrap(), "{text}");
+            }
+        }
+        let usual = r#"{"a":"x","i":"k\u0001v\u0002"}"#;
+        assert!(Members::read(usual).is_some());
+        let many: String = (0..=MEMBERS_MAX)
+            .map(|n| format!(",\"k{n}\":\"v\""))
+            .collect();
+        assert!(Members::read(&format!("{{{}}}", many.trim_start_matches(','))).is_none());
+        assert!(Members::read(&format!("{{\"k\":\"{}\"}}", "v".repeat(70_000))).is_none());
     }
 
     #[test]
