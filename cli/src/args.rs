@@ -3,8 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    broker, client, cluster, completion, config, consume, dev, dlq, doctor, error, group, install_links, man, message,
-    namesrv, profile, schema, send, shutdown, status, store, topic, tui,
+    bench, broker, client, cluster, completion, config, consume, dev, dlq, doctor, error, group,
+    install_links, man, message, namesrv, profile, schema, send, shutdown, status, store, topic,
+    tui,
 };
 use crate::profile::Chosen;
 
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Client(client::Args),
     Send(send::Args),
     Consume(consume::Args),
+    Bench(bench::Args),
     Store(store::Args),
     Doctor(doctor::Args),
     Tui(tui::Args),

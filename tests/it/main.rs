@@ -1,5 +1,6 @@
 //! Our executable, run as its users run it.
 
+mod bench;
 mod crash;
 mod dashboard;
 mod dropin;

@@ -7,6 +7,7 @@ use crate::dropin::Program;
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
+pub(crate) mod bench;
 pub(crate) mod broker;
 pub(crate) mod client;
 pub(crate) mod cluster;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Client(args) => wait_for(client::run(&args, output)),
         Command::Send(args) => wait_for(send::run(&args, output)),
         Command::Consume(args) => wait_for(consume::run(&args, output)),
+        Command::Bench(args) => bench::run(&args, output),
         Command::Store(args) => store::run(&args, output),
         Command::InstallLinks(args) => install_links::run(&args, output),
         Command::Mqadmin { words } => Ok(Program::Mqadmin.run(&words, output)),
