@@ -22,6 +22,8 @@ use crate::{
 const SCAN_UNITS_MIN: usize = 800;
 /// Records this close to each other are asked for together.
 const GAP_MAX: i64 = 16 * 1024;
+/// Records this close to each other are read with one call: copying what is between them costs less.
+const COPIED_GAP_MAX: i64 = 4096;
 /// Bytes that are asked for together.
 const SPAN_MAX: i64 = 1024 * 1024;
 /// Position of the store timestamp in a record; 12 bytes later if the born host is IPv6.
@@ -146,7 +148,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             pieces.into_runs()
         } else {
             match self.read_records(&chosen, from)? {
-                Some(run) => vec![run],
+                Some(runs) => runs,
                 None if from == ReadFrom::MemoryOnly => return Ok(None),
                 // Retention was faster.
                 None => return none(ReadStatus::MessageWasRemoving, next),
@@ -165,40 +167,27 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }))
     }
 
-    /// Reads records from the files, and lays them end to end. `None`: one of them is gone, or,
-    /// where the disk must not be waited for, not in memory.
+    /// Reads records from the files. `None`: one of them is gone, or, where the disk must not be
+    /// waited for, not in memory.
     fn read_records(
         &self,
         chosen: &[(i64, usize)],
         how: ReadFrom,
-    ) -> Result<Option<Bytes>, StoreError> {
+    ) -> Result<Option<Vec<Bytes>>, StoreError> {
         let log = &self.shared.log;
         let file_size = log.file_size();
-        let mut total = 0;
-        for &(phy, len) in chosen {
-            if len as i64 > file_size {
-                return Err(self.damaged_unit(phy, len));
-            }
-            total += len;
+        if let Some(&(phy, len)) = chosen.iter().find(|(_, len)| *len as i64 > file_size) {
+            return Err(self.damaged_unit(phy, len));
         }
+        let near: Vec<&[(i64, usize)]> = self.neighbours(chosen, COPIED_GAP_MAX).collect();
         if how == ReadFrom::Anywhere {
             self.announce(chosen);
         }
-        let mut buffer = vec![0; total];
-        let mut rest = chosen;
+        let mut buffer = vec![0; near.iter().map(|records| span(records).1).sum()];
         let mut place = &mut buffer[..];
-        while let Some(&(start, len)) = rest.first() {
-            // Those that follow each other in the log as well.
-            let mut end = start + len as i64;
-            let mut count = 1;
-            while let Some(&(phy, len)) = rest.get(count)
-                && phy == end
-                && phy / file_size == start / file_size
-            {
-                end += len as i64;
-                count += 1;
-            }
-            let (now, later) = place.split_at_mut(usize::try_from(end - start).unwrap_or(0));
+        for records in &near {
+            let (start, len) = span(records);
+            let (now, later) = place.split_at_mut(len);
             let read = match how {
                 ReadFrom::MemoryOnly => log.read_cached(start, now)?,
                 ReadFrom::Anywhere => log.read(start, now)?,
@@ -206,44 +195,70 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             if read.is_none() {
                 return Ok(None);
             }
-            let mut at = 0;
-            for &(phy, len) in &rest[..count] {
-                let size = peek(&now[at..]).map(|(size, _)| size);
+            place = later;
+        }
+        let buffer = Bytes::from(buffer);
+        let mut runs = Vec::with_capacity(chosen.len());
+        // Neighbours without a gap stay one run.
+        let mut run = 0..0;
+        let mut begin = 0;
+        for records in near {
+            let (start, len) = span(records);
+            for &(phy, len) in records {
+                let at = begin + (phy - start) as usize;
+                let size = peek(&buffer[at..]).map(|(size, _)| size);
                 if size.and_then(|size| usize::try_from(size).ok()) != Some(len) {
                     return Err(self.damaged_unit(phy, len));
                 }
-                at += len;
+                if run.end != at {
+                    if !run.is_empty() {
+                        runs.push(buffer.slice(run));
+                    }
+                    run = at..at;
+                }
+                run.end = at + len;
             }
-            rest = &rest[count..];
-            place = later;
+            begin += len;
         }
-        Ok(Some(buffer.into()))
+        runs.push(buffer.slice(run));
+        Ok(Some(runs))
     }
 
-    /// Lets the system read near records with one request to the disk, the gaps between them
-    /// included; what is read after that is only what is wanted.
-    fn announce(&self, chosen: &[(i64, usize)]) {
-        let log = &self.shared.log;
-        let file_size = log.file_size();
+    /// Splits records into groups that lie in one file, with gaps of so many bytes at most.
+    fn neighbours<'c>(
+        &self,
+        chosen: &'c [(i64, usize)],
+        gap_max: i64,
+    ) -> impl Iterator<Item = &'c [(i64, usize)]> + use<'c, E, F> {
+        let file_size = self.shared.log.file_size();
         let mut rest = chosen;
-        while let Some(&(start, len)) = rest.first() {
+        std::iter::from_fn(move || {
+            let &(start, len) = rest.first()?;
             let mut end = start + len as i64;
             let mut count = 1;
-            let mut gaps = false;
             while let Some(&(phy, len)) = rest.get(count)
                 && phy >= end
-                && phy - end <= GAP_MAX
+                && phy - end <= gap_max
                 && phy + len as i64 - start <= SPAN_MAX
                 && phy / file_size == start / file_size
             {
-                gaps |= phy > end;
                 end = phy + len as i64;
                 count += 1;
             }
-            if gaps {
-                log.will_need(start, usize::try_from(end - start).unwrap_or(0));
+            let (now, later) = rest.split_at(count);
+            rest = later;
+            Some(now)
+        })
+    }
+
+    /// Lets the system read near records with one request to the disk, the gaps between them
+    /// included.
+    fn announce(&self, chosen: &[(i64, usize)]) {
+        for records in self.neighbours(chosen, GAP_MAX) {
+            if records.len() > 1 {
+                let (start, len) = span(records);
+                self.shared.log.will_need(start, len);
             }
-            rest = &rest[count..];
         }
     }
 
@@ -481,6 +496,17 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                 12
             };
         Some(i64::from_be_bytes(*head.get(at..)?.first_chunk()?))
+    }
+}
+
+/// Offset and length of records with what is between them.
+fn span(records: &[(i64, usize)]) -> (i64, usize) {
+    match (records.first(), records.last()) {
+        (Some(&(start, _)), Some(&(last, len))) => {
+            let before = usize::try_from(last - start).unwrap_or(0);
+            (start, before + len)
+        }
+        _ => (0, 0),
     }
 }
 
