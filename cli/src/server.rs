@@ -18,7 +18,6 @@ use crate::output::Output;
 
 /// Set for the process that `-d` starts.
 const DETACHED: &str = "MQ_DETACHED";
-/// Threads for sockets; on a machine (or in a container) of one core a second one only adds switches.
 const WORKERS: usize = 2;
 /// Daily log files kept by a detached server.
 const LOG_FILES: usize = 14;
@@ -27,9 +26,8 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
 /// For the servers: sockets, timers and waiting. What is heavy has threads of its own.
 pub(crate) fn runtime() -> Result<Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS.min(cores))
+        .worker_threads(WORKERS)
         .enable_all()
         .build()
         .map_err(|e| CliError::failed("cannot start threads").because(&e))
