@@ -91,7 +91,7 @@ impl StoreEvents for BrokerEvents {
                 }
                 Ticket::Reply(ticket) => {
                     if result.is_ok() {
-                        self.stats.put(&ticket.topic, 1, ticket.bytes);
+                        self.stats.put(&ticket.topic, Sample::of(1, ticket.bytes));
                     }
                     ticket.pass_on(result.as_ref().ok(), self.store_host);
                 }

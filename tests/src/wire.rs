@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub const CHECK_TRANSACTION_STATE: i64 = 39;
-pub const CONSUMER_SEND_MSG_BACK: i32 = 36;
 pub const LOCK_BATCH_MQ: i32 = 41;
 pub const UPDATE_CONSUMER_OFFSET: i32 = 15;
 pub const SEND_MESSAGE: i32 = 10;

@@ -465,7 +465,8 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let mut units = Vec::new();
         if (min_offset..max_offset).contains(&from) {
             let readable = usize::try_from(max_offset - from).unwrap_or(usize::MAX);
-            queues.units(&queue, from, count.min(readable), &mut units)?;
+            let count = count.min(readable);
+            queues.units(&queue, from, count, &mut units, ReadFrom::Anywhere)?;
         }
         Ok(Some(QueueUnits {
             min_offset,

@@ -5,7 +5,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::{
-    broker, cluster, config, doctor, error, group, message, namesrv, profile, status, store, topic,
+    bench, broker, client, cluster, config, dlq, doctor, error, group, message, namesrv, profile,
+    status, store, topic,
 };
 use crate::args::Cli;
 use crate::commands::man;
@@ -31,6 +32,10 @@ type Schema = (&'static str, fn() -> Value);
 
 /// Every command that prints rows, by its path.
 const SCHEMAS: &[Schema] = &[
+    ("bench consume", of::<bench::report::Measured>),
+    ("bench e2e", of::<bench::report::Measured>),
+    ("bench mixed", of::<bench::report::Measured>),
+    ("bench send", of::<bench::report::Measured>),
     ("broker check", of::<broker::check::SettingRow>),
     ("broker config diff", of::<broker::config::DifferenceRow>),
     ("broker config get", of::<broker::config::SettingRow>),
@@ -38,14 +43,29 @@ const SCHEMAS: &[Schema] = &[
     ("broker drain", of::<broker::drain::DrainRow>),
     ("broker list", of::<broker::list::BrokerRow>),
     ("broker status", of::<broker::status::StatusRow>),
+    ("client list", of::<client::list::ClientRow>),
+    ("client show", client_show),
     ("cluster health", of::<cluster::health::HealthRow>),
     ("cluster list", of::<cluster::ClusterRow>),
     ("config template", of::<config::TemplateRow>),
+    ("dlq list", of::<dlq::list::DeadRow>),
+    ("dlq resend", of::<dlq::resend::ResentRow>),
+    ("dlq show", of::<dlq::show::DeadLetterRow>),
     ("doctor", of::<doctor::FindingRow>),
     ("error", of::<error::CodeRow>),
+    ("group clone", of::<group::reset::MoveRow>),
+    ("group create", of::<group::write::ChangeRow>),
+    ("group delete", of::<group::delete::DeletedRow>),
     ("group lag", group_lag),
-    ("group list", of::<group::GroupRow>),
+    ("group list", of::<group::list::GroupRow>),
+    ("group members", of::<group::members::MemberRow>),
+    ("group reset", of::<group::reset::MoveRow>),
+    ("group show", of::<group::show::GroupOnBrokerRow>),
+    ("group update", of::<group::write::ChangeRow>),
+    ("message find", of::<message::MessageRow>),
     ("message get", of::<message::MessageRow>),
+    ("message tail", of::<message::MessageRow>),
+    ("message trace", of::<message::trace::TraceRow>),
     ("namesrv config get", of::<namesrv::config::SettingRow>),
     ("namesrv config set", of::<namesrv::config::ChangeRow>),
     ("namesrv kv delete", of::<namesrv::kv::ChangeRow>),
@@ -59,6 +79,7 @@ const SCHEMAS: &[Schema] = &[
     ("topic create", of::<topic::ChangeRow>),
     ("topic delete", of::<topic::ChangeRow>),
     ("topic list", of::<topic::TopicRow>),
+    ("topic perm", topic_perm),
     ("topic route", of::<topic::RouteRow>),
     ("topic show", of::<topic::TopicOnBrokerRow>),
     ("topic stats", of::<topic::QueueRow>),
@@ -67,7 +88,18 @@ const SCHEMAS: &[Schema] = &[
 
 /// By topic, or, with `--queues`, by queue.
 fn group_lag() -> Value {
-    json!({"anyOf": [of::<group::LagRow>(), of::<group::QueueLagRow>()]})
+    json!({"anyOf": [of::<group::lag::LagRow>(), of::<group::lag::QueueLagRow>()]})
+}
+
+/// By queue, or what `--settings`, `--stacks` and rates ask for.
+fn client_show() -> Value {
+    use client::show::{OwnedQueueRow, RateRow, SettingRow, StackRow};
+    json!({"anyOf": [of::<OwnedQueueRow>(), of::<RateRow>(), of::<SettingRow>(), of::<StackRow>()]})
+}
+
+/// What the permission is, or, when it is changed, the change.
+fn topic_perm() -> Value {
+    json!({"anyOf": [of::<topic::PermRow>(), of::<topic::ChangeRow>()]})
 }
 
 fn of<R: Row>() -> Value {

@@ -9,7 +9,7 @@ mod consume;
 mod deliver;
 mod measure;
 mod pace;
-mod report;
+pub(crate) mod report;
 mod send;
 mod target;
 

@@ -1,6 +1,6 @@
 //! The queues that are measured, and the connections to their brokers.
 
-use client::{Client, ClientOptions};
+use client::Client;
 use remoting::protocol::body::queue_map::MessageQueue;
 
 use super::Run;
@@ -38,17 +38,8 @@ impl Target {
     /// # Errors
     /// When it is nowhere, or has no queues for this.
     pub(super) async fn find(run: &Run, wanted: Wanted) -> Result<Self> {
-        let name_servers = run.cluster.namesrv_addresses()?;
-        let client = || {
-            let options = ClientOptions {
-                name_servers: name_servers.clone(),
-                timeout: TIMEOUT,
-                ..ClientOptions::default()
-            };
-            Client::new(options).map_err(|e| CliError::client("cannot start a client", &e))
-        };
         let clients: Vec<Client> = (0..run.connections)
-            .map(|_| client())
+            .map(|_| run.cluster.client_within(TIMEOUT))
             .collect::<Result<_>>()?;
         let topic = &run.topic;
         let Some(first) = clients.first() else {

@@ -11,8 +11,8 @@ use crate::lookup::{self, split};
 use crate::output::Output;
 use crate::profile::masters;
 
-mod list;
-mod show;
+pub(crate) mod list;
+pub(crate) mod show;
 
 /// Connected producers and consumers
 #[derive(Debug, clap::Args)]

@@ -10,9 +10,9 @@ use remoting::protocol::message::properties;
 use crate::error::{Exit, Result};
 use crate::output::Output;
 
-mod list;
-mod resend;
-mod show;
+pub(crate) mod list;
+pub(crate) mod resend;
+pub(crate) mod show;
 
 /// Dead letters: messages that a consumer group has tried to consume as often as it may
 #[derive(Debug, clap::Args)]

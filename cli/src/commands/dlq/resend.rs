@@ -112,7 +112,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
             "choose by --id, --key, --from, --to, --tag or --body; --all sends all; mq dlq show lists them",
         ));
     }
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
     let mut missing = Vec::new();
     let there = has_dead_letters(&admin, group, &mut missing).await?;
     let found = match there {

@@ -80,7 +80,7 @@ impl Step {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
     let group = &args.group;
     let what = format!("cannot delete group '{group}'");
     if is_system_group(group) {

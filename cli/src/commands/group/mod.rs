@@ -5,13 +5,13 @@ use clap::Subcommand;
 use crate::error::{Exit, Result};
 use crate::output::Output;
 
-mod delete;
-mod lag;
-mod list;
-mod members;
-mod reset;
-mod show;
-mod write;
+pub(crate) mod delete;
+pub(crate) mod lag;
+pub(crate) mod list;
+pub(crate) mod members;
+pub(crate) mod reset;
+pub(crate) mod show;
+pub(crate) mod write;
 
 pub(crate) use members::member_count;
 

@@ -160,7 +160,7 @@ struct Part {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
     let (on, mut missing) = lookup::group(&admin, &args.group).await?;
     if let Some(like) = &args.to.like {
         lookup::group(&admin, like).await?;
@@ -184,7 +184,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
 }
 
 pub(crate) async fn clone(args: &CloneArgs, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
     if args.from == args.to {
         return Err(CliError::usage("a group cannot be cloned onto itself"));
     }

@@ -67,7 +67,7 @@ impl Args {
 
 /// Creates a group or changes it: on the masters named, or on all that it is meant for.
 pub(crate) async fn run(args: &Args, create: bool, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
     let group = &args.group;
     let verb = if create { "create" } else { "change" };
     let what = format!("cannot {verb} group '{group}'");

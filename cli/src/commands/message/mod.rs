@@ -10,7 +10,7 @@ mod get;
 mod line;
 mod select;
 mod tail;
-mod trace;
+pub(crate) mod trace;
 
 pub(crate) use line::{Format, MessageLine, MessageRow, Printer};
 pub(crate) use select::{Select, search};

@@ -164,6 +164,9 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
     output.results(args.format, &Report::from(rows), what)
 }
 
+/// What became of a setting: of its key, the wanted value and the one before.
+type Outcome<'a> = dyn Fn(&str, &str, Option<&str>) -> Known<String> + 'a;
+
 /// Changes one name server, and says of each value whether it has it now.
 async fn change(
     admin: &Admin,
@@ -176,7 +179,7 @@ async fn change(
         let property = config.iter().rfind(|property| property.key == key)?;
         Some(property.value.clone())
     };
-    let rows = |result: &dyn Fn(&str, &str, Option<&str>) -> Known<String>| {
+    let rows = |result: &Outcome<'_>| {
         let row = |(key, after): &(String, String)| {
             let before = match &before {
                 Ok(config) => Known::Known(value_of(config, key)),

@@ -246,7 +246,7 @@ mod tests {
             let mut fields = ExtBuf::default();
             let mut push = |at: usize, value: &str| {
                 let name = match SEND_MESSAGE_V2_NAMES.get(at) {
-                    Some((long, _)) if !v2 || mixed && at % 3 == 0 => long,
+                    Some((long, _)) if !v2 || mixed && at.is_multiple_of(3) => long,
                     Some((_, short)) => short,
                     None => OTHERS[at - SEND_MESSAGE_V2_NAMES.len()],
                 };
