@@ -18,6 +18,7 @@ const NOT_RUN: &[&str] = &[
     "man -l",
     "10.0.0.",
     "mq bench",
+    "mq message get 7F",
     "--profile live",
     "~/",
     "page somebody",
@@ -88,6 +89,7 @@ fn every_example_runs() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = format!("[profile.local]\nnamesrv = '{}'\n", namesrv.address());
     std::fs::write(folder.path().join("config.toml"), text).expect("the test's own folder");
+    std::fs::write(folder.path().join("order.json"), "{}").expect("the test's own folder");
     let examples = examples(&[]);
     assert!(examples.len() > 50, "{examples:?}");
     let run = |line: &str| shell(line, folder.path(), &namesrv);

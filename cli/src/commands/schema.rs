@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 /// Print the JSON schema of what a command prints with -o json; without a command, of all
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mq schema topic list\n  mq schema group lag | jq '.items.properties | keys'\n  mq schema > mq-schema.json\n\n\
+    after_help = "Examples:\n  mq schema topic list\n  mq schema topic list | jq '.items.properties | keys'\n  mq schema > mq-schema.json\n\n\
                   -o jsonl prints the items one per line, -o csv the same fields as columns. A value that could not be learnt \
                   is {\"unknown\": \"why\"}. The version changes with any schema."
 )]

@@ -30,6 +30,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(20);
 /// Each queue is read from its first message to its last, and then again. No consumer group is
 /// involved, and no offset is committed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  mq bench consume bench --batch 32")]
 pub(super) struct Args {
     #[command(flatten)]
     run: Run,
@@ -53,6 +54,8 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let mut messages = 0;
     let starts = offsets(&target).await?;
     for (number, (queue, (min, max))) in target.queues.iter().zip(starts).enumerate() {
+        // A queue that was never written to begins at -1.
+        let min = min.max(0);
         messages += max - min;
         let connection = number % shares.len();
         if let Some(share) = shares.get_mut(connection).filter(|_| max > min) {

@@ -25,6 +25,7 @@ const LAST_ONES: Duration = Duration::from_millis(500);
 ///
 /// Latency counts from the time a message was due to its receipt by a long poll.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  mq bench e2e bench --rate 1000")]
 pub(super) struct E2eArgs {
     #[command(flatten)]
     run: Run,
@@ -37,6 +38,7 @@ pub(super) struct E2eArgs {
 
 /// Measure storing and delivering at the same time
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  mq bench mixed bench --rate 1000")]
 pub(super) struct MixedArgs {
     #[command(flatten)]
     run: Run,

@@ -28,6 +28,9 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(20);
 
 /// Measure how fast messages are stored
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mq bench send bench --in-flight 64\n  mq bench send bench --rate 10000 --size 1KiB"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     run: Run,

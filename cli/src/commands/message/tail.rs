@@ -18,7 +18,7 @@ use crate::queue;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  mq message tail orders\n  mq message tail orders --count 100 --tag paid -o json\n  \
-                  mq message tail orders -f --body 'error|timeout'     what matches, as it arrives, until Ctrl-C"
+                  mq message tail orders -f --body timeout             what matches, as it arrives, until Ctrl-C"
 )]
 pub(crate) struct Args {
     /// Name of the topic
