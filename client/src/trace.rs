@@ -7,8 +7,10 @@
 /// Where clients write their traces, unless they are configured otherwise.
 pub const TRACE_TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
 
-const FIELD_END: char = '\u{1}';
-const RECORD_END: char = '\u{2}';
+/// Between the fields of a record.
+pub const FIELD_END: char = '\u{1}';
+/// Behind each record.
+pub const RECORD_END: char = '\u{2}';
 
 /// One record. Times are milliseconds since the epoch, spans are milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
