@@ -10,6 +10,7 @@ use remoting::protocol::headers::namesrv::{
     AddWritePermResponseHeader, BrokerNameRequestHeader, WipeWritePermResponseHeader,
 };
 use remoting::protocol::properties::Property;
+use serde::de::DeserializeOwned;
 
 use super::{Admin, NoFields, read_properties};
 use crate::route::MASTER_ID;
@@ -181,14 +182,9 @@ impl Admin {
         name_server: &str,
         broker: &str,
     ) -> Result<i32, ClientError> {
-        let header = BrokerNameRequestHeader {
-            broker_name: broker.to_owned(),
-        };
         let code = RequestCode::WIPE_WRITE_PERM_OF_BROKER;
-        let answer = self.tell(name_server, code, &header).await?;
-        let header: WipeWritePermResponseHeader = answer
-            .header()
-            .map_err(|error| ClientError::protocol(name_server, error))?;
+        let header: WipeWritePermResponseHeader =
+            self.change_write_perm(name_server, broker, code).await?;
         Ok(header.wipe_topic_count)
     }
 
@@ -201,15 +197,25 @@ impl Admin {
         name_server: &str,
         broker: &str,
     ) -> Result<i32, ClientError> {
+        let code = RequestCode::ADD_WRITE_PERM_OF_BROKER;
+        let header: AddWritePermResponseHeader =
+            self.change_write_perm(name_server, broker, code).await?;
+        Ok(header.add_topic_count)
+    }
+
+    async fn change_write_perm<H: DeserializeOwned>(
+        &self,
+        name_server: &str,
+        broker: &str,
+        code: RequestCode,
+    ) -> Result<H, ClientError> {
         let header = BrokerNameRequestHeader {
             broker_name: broker.to_owned(),
         };
-        let code = RequestCode::ADD_WRITE_PERM_OF_BROKER;
         let answer = self.tell(name_server, code, &header).await?;
-        let header: AddWritePermResponseHeader = answer
+        answer
             .header()
-            .map_err(|error| ClientError::protocol(name_server, error))?;
-        Ok(header.add_topic_count)
+            .map_err(|error| ClientError::protocol(name_server, error))
     }
 }
 
