@@ -169,6 +169,34 @@ impl Broker {
         (answer.response_code(), bodies)
     }
 
+    /// A client that produces in group `P` and consumes in these; and what the broker asks of it.
+    async fn joined(
+        &self,
+        client_id: &str,
+        consumes: &[&str],
+    ) -> (RpcClient<Recorder>, mpsc::UnboundedReceiver<RemotingCommand>) {
+        let (asked, requests) = mpsc::unbounded_channel();
+        let client = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
+        let consumer = |group: &&str| ConsumerData {
+            group_name: (*group).to_owned(),
+            ..ConsumerData::default()
+        };
+        let data = HeartbeatData {
+            client_id: client_id.to_owned(),
+            producer_data_set: vec![ProducerData {
+                group_name: "P".to_owned(),
+            }],
+            consumer_data_set: consumes.iter().map(consumer).collect(),
+        };
+        let heartbeat = RemotingCommand::request(RequestCode::HEART_BEAT)
+            .with_body(fastjson::to_vec(&data).unwrap());
+        client
+            .call(&self.address, heartbeat, TIMEOUT)
+            .await
+            .unwrap();
+        (client, requests)
+    }
+
     async fn stop(self) {
         self.running.shutdown(TIMEOUT).await.unwrap();
     }
@@ -536,21 +564,7 @@ async fn transactions_end_as_their_producer_says_also_when_it_is_asked() {
 
     // Nobody says anything of this one, so a producer of the group is asked.
     broker.send_with("T", "asked for", &half).await;
-    let (asked, mut requests) = mpsc::unbounded_channel();
-    let producer = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
-    let data = HeartbeatData {
-        client_id: "p".to_owned(),
-        producer_data_set: vec![ProducerData {
-            group_name: "P".to_owned(),
-        }],
-        consumer_data_set: Vec::new(),
-    };
-    let heartbeat = RemotingCommand::request(RequestCode::HEART_BEAT)
-        .with_body(fastjson::to_vec(&data).unwrap());
-    producer
-        .call(&broker.address, heartbeat, TIMEOUT)
-        .await
-        .unwrap();
+    let (_producer, mut requests) = broker.joined("p", &[]).await;
     let question = requests.recv().await.unwrap();
     assert_eq!(
         RequestCode(question.code),
@@ -621,24 +635,7 @@ async fn clients_are_asked_for_tools_and_for_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(&dir, &[]).await;
     broker.send("T", "m").await;
-    let (asked, mut requests) = mpsc::unbounded_channel();
-    let client = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
-    let data = HeartbeatData {
-        client_id: "c".to_owned(),
-        producer_data_set: vec![ProducerData {
-            group_name: "P".to_owned(),
-        }],
-        consumer_data_set: vec![ConsumerData {
-            group_name: "G".to_owned(),
-            ..ConsumerData::default()
-        }],
-    };
-    let heartbeat = RemotingCommand::request(RequestCode::HEART_BEAT)
-        .with_body(fastjson::to_vec(&data).unwrap());
-    client
-        .call(&broker.address, heartbeat, TIMEOUT)
-        .await
-        .unwrap();
+    let (_client, mut requests) = broker.joined("c", &["G"]).await;
     let mut next = async || requests.recv().await.unwrap();
     assert_eq!(
         RequestCode(next().await.code),
@@ -772,21 +769,7 @@ async fn a_reply_is_stored_and_brought_to_its_producer() {
     const TOPIC: &str = "DefaultCluster_REPLY_TOPIC";
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(&dir, &[]).await;
-    let (asked, mut requests) = mpsc::unbounded_channel();
-    let client = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
-    let data = HeartbeatData {
-        client_id: "c".to_owned(),
-        producer_data_set: vec![ProducerData {
-            group_name: "P".to_owned(),
-        }],
-        consumer_data_set: Vec::new(),
-    };
-    let heartbeat = RemotingCommand::request(RequestCode::HEART_BEAT)
-        .with_body(fastjson::to_vec(&data).unwrap());
-    client
-        .call(&broker.address, heartbeat, TIMEOUT)
-        .await
-        .unwrap();
+    let (_client, mut requests) = broker.joined("c", &[]).await;
     let reply = |to: &str| SendMessageRequestHeader {
         producer_group: "responders".into(),
         topic: TOPIC.into(),
