@@ -1,6 +1,6 @@
 //! `mq broker config`: settings of running brokers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -10,7 +10,7 @@ use client::{Admin, ClientError, fan_out};
 use remoting::protocol::properties::{self, Property};
 
 use crate::confirm::Confirm;
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::output::{Format, Known, Output, Read, Report, row};
 use crate::profile::{Cluster, brokers_named, missing_from};
 use crate::settings;
@@ -149,25 +149,11 @@ async fn configs(admin: &Admin, brokers: Vec<Broker>) -> Configs {
 
 /// Refuses keys that no broker which answered has.
 fn check_keys<'a>(wanted: impl Iterator<Item = &'a str>, configs: &Configs) -> Result<()> {
-    let answered = || {
-        configs
-            .iter()
-            .filter_map(|(_, config)| config.as_ref().ok())
-    };
-    if answered().next().is_none() {
-        return Ok(());
-    }
-    let known: BTreeSet<&str> = answered().flatten().map(|p| p.key.as_str()).collect();
-    for key in wanted {
-        if !known.contains(key) {
-            let error = CliError::not_found(format!("no broker has a setting '{key}'"));
-            return Err(match nearest(key, known) {
-                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                None => error.hint("mq broker config get lists them"),
-            });
-        }
-    }
-    Ok(())
+    let answered: Vec<&[Property]> = configs
+        .iter()
+        .filter_map(|(_, config)| config.as_deref().ok())
+        .collect();
+    settings::check_keys(wanted, &answered, ("broker", "mq broker config get"))
 }
 
 async fn get(args: &Get, output: &Output) -> Result<Exit> {
@@ -180,9 +166,7 @@ async fn get(args: &Get, output: &Output) -> Result<Exit> {
         for (broker, config) in configs {
             match config {
                 Err(error) => report.missing.push(missing_from(&broker, &error)),
-                Ok(mut config) => {
-                    config.sort_by(|a, b| a.key.cmp(&b.key));
-                    let wanted = |p: &Property| args.keys.is_empty() || args.keys.contains(&p.key);
+                Ok(config) => {
                     let row = |p: Property| SettingRow {
                         broker: broker.name.clone(),
                         broker_id: broker.id,
@@ -191,18 +175,13 @@ async fn get(args: &Get, output: &Output) -> Result<Exit> {
                     };
                     report
                         .rows
-                        .extend(config.into_iter().filter(wanted).map(row));
+                        .extend(settings::selected(config, &args.keys).map(row));
                 }
             }
         }
         Ok(report)
     })
     .await
-}
-
-fn value_of(config: &[Property], key: &str) -> Option<String> {
-    let property = config.iter().rfind(|property| property.key == key)?;
-    Some(property.value.clone())
 }
 
 async fn set(args: &Set, output: &Output) -> Result<Exit> {
@@ -217,7 +196,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
             Err(error) => missing.push(missing_from(&broker, &error)),
             Ok(config) => {
                 for (key, value) in &args.settings {
-                    let before = value_of(&config, key);
+                    let before = settings::value_of(&config, key);
                     let change = match before.as_deref() == Some(value) {
                         true => "unchanged",
                         false => "would be changed",
@@ -284,7 +263,7 @@ async fn change(admin: &Admin, address: &str, mut rows: Vec<ChangeRow>) -> Vec<C
     for row in rows.iter_mut().filter(|row| changes(row)) {
         row.result = match &outcome {
             Err(error) => Known::Unknown(error.to_string()),
-            Ok(config) => match value_of(config, &row.key) {
+            Ok(config) => match settings::value_of(config, &row.key) {
                 Some(value) if same_value(&value, &row.after) => "changed".to_owned().into(),
                 Some(value) => {
                     Known::Unknown(format!("the broker has not taken it: still {value}"))

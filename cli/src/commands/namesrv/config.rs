@@ -1,12 +1,10 @@
 //! `mq namesrv config`: settings of running name servers.
 
-use std::collections::BTreeSet;
-
 use clap::Subcommand;
 use client::{Admin, ClientError, fan_out};
 use remoting::protocol::properties::{self, Property};
 
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::output::{Format, Known, Output, Read, Report, row};
 use crate::profile::Cluster;
 use crate::settings;
@@ -106,19 +104,11 @@ async fn configs<'a>(admin: &Admin, keys: impl Iterator<Item = &'a str>) -> Resu
         let error = ClientError::of_name_servers(failures);
         return Err(CliError::client("cannot read the settings", &error));
     }
-    let answered = configs
+    let answered: Vec<&[Property]> = configs
         .iter()
-        .filter_map(|(_, config)| config.as_ref().ok());
-    let known: BTreeSet<&str> = answered.flatten().map(|p| p.key.as_str()).collect();
-    for key in keys {
-        if !known.contains(key) {
-            let error = CliError::not_found(format!("no name server has a setting '{key}'"));
-            return Err(match nearest(key, known) {
-                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                None => error.hint("mq namesrv config get lists them"),
-            });
-        }
-    }
+        .filter_map(|(_, config)| config.as_deref().ok())
+        .collect();
+    settings::check_keys(keys, &answered, ("name server", "mq namesrv config get"))?;
     Ok(configs)
 }
 
@@ -131,9 +121,7 @@ async fn get(args: &Get, output: &Output) -> Result<Exit> {
                 Err(error) => report
                     .missing
                     .push(format!("name server {server}: {error}")),
-                Ok(mut config) => {
-                    config.sort_by(|a, b| a.key.cmp(&b.key));
-                    let wanted = |p: &Property| args.keys.is_empty() || args.keys.contains(&p.key);
+                Ok(config) => {
                     let row = |p: Property| SettingRow {
                         server: server.clone(),
                         key: p.key,
@@ -141,7 +129,7 @@ async fn get(args: &Get, output: &Output) -> Result<Exit> {
                     };
                     report
                         .rows
-                        .extend(config.into_iter().filter(wanted).map(row));
+                        .extend(settings::selected(config, &args.keys).map(row));
                 }
             }
         }
@@ -155,9 +143,9 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
     let keys = args.settings.iter().map(|(key, _)| key.as_str());
     let configs = configs(&admin, keys).await?;
     let rows = fan_out::all(configs, |(server, config)| {
-        let (admin, settings) = (admin.clone(), args.settings.clone());
+        let (admin, wanted) = (admin.clone(), args.settings.clone());
         let dry_run = args.dry_run;
-        async move { change(&admin, &server, config, settings, dry_run).await }
+        async move { change(&admin, &server, config, wanted, dry_run).await }
     });
     let rows = rows.await.into_iter().flatten().collect::<Vec<_>>();
     let what = "cannot change the settings of any name server";
@@ -172,17 +160,13 @@ async fn change(
     admin: &Admin,
     server: &str,
     before: Result<Vec<Property>, ClientError>,
-    settings: Vec<(String, String)>,
+    wanted: Vec<(String, String)>,
     dry_run: bool,
 ) -> Vec<ChangeRow> {
-    let value_of = |config: &[Property], key: &str| {
-        let property = config.iter().rfind(|property| property.key == key)?;
-        Some(property.value.clone())
-    };
     let rows = |result: &Outcome<'_>| {
         let row = |(key, after): &(String, String)| {
             let before = match &before {
-                Ok(config) => Known::Known(value_of(config, key)),
+                Ok(config) => Known::Known(settings::value_of(config, key)),
                 Err(error) => Known::Unknown(error.to_string()),
             };
             let value = match &before {
@@ -197,7 +181,7 @@ async fn change(
                 after: after.clone(),
             }
         };
-        settings.iter().map(row).collect::<Vec<_>>()
+        wanted.iter().map(row).collect::<Vec<_>>()
     };
     if let Err(error) = &before {
         return rows(&|_, _, _| Known::Unknown(error.to_string()));
@@ -208,7 +192,7 @@ async fn change(
             false => "would be changed".to_owned().into(),
         });
     }
-    let text = properties::render(settings.iter().map(|(key, value)| (key, value)));
+    let text = properties::render(wanted.iter().map(|(key, value)| (key, value)));
     let now = match admin.change_name_server_config(server, text).await {
         Ok(()) => admin.name_server_config(server).await,
         Err(error) => Err(error),
@@ -216,7 +200,7 @@ async fn change(
     rows(&|key, after, before| match &now {
         Err(error) => Known::Unknown(error.to_string()),
         Ok(_) if before == Some(after) => "unchanged".to_owned().into(),
-        Ok(config) => match value_of(config, key) {
+        Ok(config) => match settings::value_of(config, key) {
             Some(value) if value.eq_ignore_ascii_case(after) => "changed".to_owned().into(),
             value => Known::Unknown(format!(
                 "the name server has not taken it: still {}",
