@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser};
 use clap_complete::{ArgValueCompleter, CompletionCandidate};
 use client::names::{is_system_group, is_system_topic};
-use client::{Admin, Client, fan_out};
+use client::{Admin, fan_out};
 use etcetera::BaseStrategy;
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ fn names() -> Names {
 }
 
 async fn ask(settings: &Settings) -> Option<Names> {
-    let client = Client::new(settings.client_options(DEADLINE).ok()?).ok()?;
+    let client = settings.client(DEADLINE).ok()?;
     let admin = Admin::new(client);
     let asking = async {
         let (topics, masters) = tokio::join!(admin.topic_names(), admin.masters());

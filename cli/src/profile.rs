@@ -76,18 +76,19 @@ impl Settings {
         parse(&self.namesrv.value)
     }
 
-    /// What a client is to be made of.
+    /// A client of the cluster, with a time limit for each answer; nothing is connected yet.
     ///
     /// # Errors
     /// As [`Self::namesrv_addresses`].
-    pub(crate) fn client_options(&self, timeout: Duration) -> Result<ClientOptions> {
-        Ok(ClientOptions {
+    pub(crate) fn client(&self, timeout: Duration) -> Result<Client> {
+        let options = ClientOptions {
             name_servers: self.namesrv_addresses()?,
             timeout,
             rewrite: self.rules.clone(),
             read_only: self.read_only.value,
             ..ClientOptions::default()
-        })
+        };
+        Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
     }
 }
 
@@ -177,16 +178,7 @@ impl Cluster {
     /// # Errors
     /// As [`Self::settings`] and [`Settings::namesrv_addresses`].
     pub(crate) fn client(&self) -> Result<Client> {
-        self.client_within(TIMEOUT)
-    }
-
-    /// The same, with a time limit of its own for each answer.
-    ///
-    /// # Errors
-    /// As there.
-    pub(crate) fn client_within(&self, timeout: Duration) -> Result<Client> {
-        Client::new(self.settings()?.client_options(timeout)?)
-            .map_err(|e| CliError::client("cannot start the client", &e))
+        self.settings()?.client(TIMEOUT)
     }
 
     /// Queries on the cluster.
@@ -204,7 +196,7 @@ impl Cluster {
     /// Refused, if the profile is read-only or the name was not given; as [`Self::client`].
     pub(crate) fn client_to_change(&self, output: &Output, dry_run: bool) -> Result<Client> {
         let settings = self.settings()?;
-        let name = settings.profile.value.unwrap_or_default();
+        let name = settings.profile.value.as_deref().unwrap_or_default();
         if settings.read_only.value && !dry_run {
             return Err(CliError::refused(format!(
                 "profile '{name}' is read-only ({})",
@@ -213,9 +205,9 @@ impl Cluster {
             .hint("choose another profile with --profile"));
         }
         if settings.prod.value && !dry_run {
-            confirm::name(output, &format!("profile '{name}' is marked prod"), &name)?;
+            confirm::name(output, &format!("profile '{name}' is marked prod"), name)?;
         }
-        self.client()
+        settings.client(TIMEOUT)
     }
 
     /// Actions on the cluster, under the same conditions.

@@ -88,10 +88,10 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
             let settings = args.cluster.settings()?;
             let title = match settings.prod.value {
                 true => format!("PROD {}", settings.namesrv.value),
-                false => settings.namesrv.value,
+                false => settings.namesrv.value.clone(),
             };
             let source = Source::Cluster {
-                client: args.cluster.client_within(TIMEOUT)?,
+                client: settings.client(TIMEOUT)?,
                 record: args.record.clone(),
             };
             (title, source, settings.read_only.value)

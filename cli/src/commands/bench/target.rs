@@ -38,8 +38,9 @@ impl Target {
     /// # Errors
     /// When it is nowhere, or has no queues for this.
     pub(super) async fn find(run: &Run, wanted: Wanted) -> Result<Self> {
+        let settings = run.cluster.settings()?;
         let clients: Vec<Client> = (0..run.connections)
-            .map(|_| run.cluster.client_within(TIMEOUT))
+            .map(|_| settings.client(TIMEOUT))
             .collect::<Result<_>>()?;
         let topic = &run.topic;
         let Some(first) = clients.first() else {
