@@ -35,7 +35,7 @@ use crate::offsets::Offsets;
 use crate::registration::{Registering, Registration};
 use crate::routes::{VIP_EXCLUDED, routes};
 use crate::schedule::{self, Schedule};
-use crate::stats::Stats;
+use crate::stats::{Sample, Stats};
 use crate::table_file::TableError;
 use crate::topics::Topics;
 use crate::transactions::{self, Committed};
@@ -440,7 +440,7 @@ impl Broker {
         // Ends when the store has dropped the last ticket.
         for (number, result) in results {
             if let (Ok(_), Some((topic, bytes))) = (&result, sizes.get(number)) {
-                self.stats.put(topic, 1, *bytes);
+                self.stats.put(topic, Sample::of(1, *bytes));
             }
             if let Some(outcome) = outcomes.get_mut(number) {
                 *outcome = result.map_err(NotStored::from);

@@ -223,6 +223,12 @@ impl<C: Clone> Clients<C> {
         groups.map(|(name, _)| name.to_string()).collect()
     }
 
+    /// What a group wants of a topic, as its members say.
+    pub(crate) fn subscription(&self, group: &str, topic: &str) -> Option<SubscriptionData> {
+        let subscription = self.consumers.get(group)?.subscription(topic)?;
+        Some(subscription.data.clone())
+    }
+
     pub(crate) fn consumer_connection(&self, group: &str) -> Option<ConsumerConnection> {
         let group = self.consumers.get(group)?;
         let subscriptions = group.subscriptions.iter();
@@ -244,7 +250,8 @@ impl<C: Clone> Clients<C> {
                 client_id: member.client_id.clone(),
                 language: member.peer.language.name().to_owned(),
                 last_update_timestamp: member.last_heartbeat,
-                remote_ip: member.peer.remote.ip().to_string(),
+                // As Java prints an address.
+                remote_ip: format!("/{}", member.peer.remote),
                 version: member.peer.version,
             });
             (name.to_string(), members.collect())

@@ -5,17 +5,19 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use remoting::protocol::body::topic::TopicConfig;
 use remoting::transport::connection::{Answer, Connection, ReplyHandle};
 use remoting::transport::router::Refusal;
 use store::{AppendError, Appended, Arrival, Done, StoreEvents};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::LiveConfig;
+use crate::handlers::reply::ReplyTicket;
 use crate::handlers::send::{self, SendTicket};
 use crate::long_polling::{HeldPull, LongPolling};
 use crate::names::SCHEDULE_TOPIC;
 use crate::schedule::Schedule;
-use crate::stats::Stats;
+use crate::stats::{Sample, Stats};
 use crate::transactions::Committed;
 
 /// What follows when an append is done.
@@ -23,6 +25,8 @@ use crate::transactions::Committed;
 pub(crate) enum Ticket {
     /// The answer to a send.
     Send(SendTicket),
+    /// A reply to a producer, which is told of it next.
+    Reply(Box<ReplyTicket>),
     /// An answer that says no more than whether it is stored.
     Plain(ReplyHandle),
     /// The broker waits for several of its own messages: the number of this one.
@@ -62,15 +66,34 @@ impl StoreEvents for BrokerEvents {
                 written.push(Arc::clone(connection));
             }
         };
+        // Neighbours are of one topic most of the time: they are counted together.
+        let mut put: Option<(Arc<TopicConfig>, Sample)> = None;
         for Done { ticket, result } in done.drain(..) {
             match ticket {
                 Ticket::Send(ticket) => {
                     if result.is_ok() {
-                        self.stats
-                            .put(&ticket.topic.topic_name, ticket.messages(), ticket.bytes);
+                        let added = Sample::of(ticket.messages(), ticket.bytes);
+                        match &mut put {
+                            Some((topic, sum)) if Arc::ptr_eq(topic, &ticket.topic) => {
+                                sum.add(added)
+                            }
+                            _ => {
+                                if let Some((topic, sum)) =
+                                    put.replace((ticket.topic.clone(), added))
+                                {
+                                    self.stats.put(&topic.topic_name, sum);
+                                }
+                            }
+                        }
                     }
                     send::answer(&config, self.store_host, &ticket, &result);
                     answered(&ticket.reply);
+                }
+                Ticket::Reply(ticket) => {
+                    if result.is_ok() {
+                        self.stats.put(&ticket.topic, Sample::of(1, ticket.bytes));
+                    }
+                    ticket.pass_on(result.as_ref().ok(), self.store_host);
                 }
                 Ticket::Plain(reply) => {
                     reply.push(&plain(&result));
@@ -87,6 +110,9 @@ impl StoreEvents for BrokerEvents {
                     }
                 },
             }
+        }
+        if let Some((topic, sum)) = put {
+            self.stats.put(&topic.topic_name, sum);
         }
         for connection in written {
             connection.wake();

@@ -110,6 +110,16 @@ impl Offsets {
         });
     }
 
+    pub(crate) fn remove_queue(&self, topic: &str, queue_id: i32) {
+        self.change(|table| {
+            let groups = table.topics.get_mut(topic).into_iter().flatten();
+            let removed = groups.filter_map(|(_, queues)| queues.remove(&queue_id));
+            let removed = removed.count();
+            table.entries -= removed;
+            removed > 0
+        });
+    }
+
     pub(crate) fn remove_group(&self, group: &str) {
         self.change(|table| {
             let mut removed = 0;
@@ -248,6 +258,9 @@ mod tests {
         offsets.clone_offsets("G", "I", "T");
         assert_eq!(offsets.groups_of_topic("T"), ["G", "H", "I"]);
         assert_eq!(offsets.query("I", "T", 0), Some(5));
+        offsets.commit("I", "T", 1, 8);
+        offsets.remove_queue("T", 1);
+        assert_eq!(offsets.queues("I", "T"), BTreeMap::from([(0, 5)]));
         offsets.remove_group("G");
         assert_eq!(offsets.groups_of_topic("T"), ["H", "I"]);
         assert!(offsets.groups_of_topic("U").is_empty());

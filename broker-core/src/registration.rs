@@ -23,6 +23,8 @@ use crate::topics::Topics;
 
 /// A name server that cannot be reached is tried again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// What a change may cost whoever makes it, while no name server can be told.
+const TELL_TIMEOUT: Duration = Duration::from_secs(3);
 /// What leaving may cost at shutdown.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -33,6 +35,8 @@ pub(crate) struct Registration {
     port: u16,
     /// Counts what name servers have to be told.
     changes: watch::Sender<u64>,
+    /// How many of them one of the name servers knows.
+    told: watch::Sender<u64>,
     registered: watch::Sender<bool>,
     rpc: Arc<RpcClient<NameServers>>,
     lost: Arc<Notify>,
@@ -63,6 +67,7 @@ impl Registration {
         Self {
             port,
             changes: watch::Sender::new(0),
+            told: watch::Sender::new(0),
             registered: watch::Sender::new(false),
             rpc: Arc::new(RpcClient::new(service, Limits::default())),
             lost,
@@ -74,6 +79,7 @@ impl Registration {
         let addresses = config.current().namesrv_addr.clone();
         if addresses.is_empty() {
             self.registered.send_replace(true);
+            self.told.send_replace(u64::MAX);
         }
         let tasks = addresses.into_iter().map(|address| {
             let one = OneNameServer {
@@ -83,6 +89,7 @@ impl Registration {
                 config: config.clone(),
                 rpc: self.rpc.clone(),
                 lost: self.lost.clone(),
+                told: self.told.clone(),
                 registered: self.registered.clone(),
             };
             tokio::spawn(one.keep_registered(self.changes.subscribe()))
@@ -93,6 +100,18 @@ impl Registration {
     /// Topics or permissions have changed: the name servers are told soon.
     pub(crate) fn topics_changed(&self) {
         self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Completes once a name server knows of all changes made so far, or cannot be told; at once if
+    /// there is none.
+    pub(crate) fn told(&self) -> impl Future<Output = ()> + Send + 'static {
+        let changes = *self.changes.borrow();
+        let mut told = self.told.subscribe();
+        async move {
+            let all = told.wait_for(|told| *told >= changes);
+            // Whoever made the change is answered in any case: it was made.
+            let _ = tokio::time::timeout(TELL_TIMEOUT, all).await;
+        }
     }
 
     /// Completes once a name server knows this broker; at once if there is none to tell.
@@ -148,6 +167,7 @@ struct OneNameServer {
     config: Arc<LiveConfig>,
     rpc: Arc<RpcClient<NameServers>>,
     lost: Arc<Notify>,
+    told: watch::Sender<u64>,
     registered: watch::Sender<bool>,
 }
 
@@ -156,7 +176,8 @@ impl OneNameServer {
         // Only the first of several failures is worth a warning.
         let mut known = true;
         loop {
-            changes.mark_unchanged();
+            // Before the table is read: what is in it may be newer, never older.
+            let change = *changes.borrow_and_update();
             let lost = self.lost.notified();
             let wait = match self.register().await {
                 Ok(()) => {
@@ -165,6 +186,11 @@ impl OneNameServer {
                     }
                     known = true;
                     self.registered.send_replace(true);
+                    self.told.send_if_modified(|told| {
+                        let newer = change > *told;
+                        *told = change.max(*told);
+                        newer
+                    });
                     Duration::from_millis(self.config.current().register_period_ms())
                 }
                 Err(problem) => {

@@ -4,7 +4,7 @@ use remoting::protocol::codes::RequestCode as Code;
 use remoting::transport::router::{Lane, Routes};
 
 use crate::broker::Broker;
-use crate::handlers::admin::{broker as settings, group, progress, runtime, topic};
+use crate::handlers::admin::{acl, broker as settings, group, progress, queue, runtime, topic};
 use crate::handlers::{client, offset, pull, query, relay, reply, send, send_back, transaction};
 
 /// The VIP port is for sending: consumers stay on the main one.
@@ -24,6 +24,11 @@ pub(crate) fn routes() -> Routes<Broker> {
         .on(Code::VIEW_MESSAGE_BY_ID, Read, query::view_message)
         .on(Code::CONSUMER_SEND_MSG_BACK, Read, send_back::send_back)
         .on(Code::END_TRANSACTION, Read, transaction::end_transaction)
+        .on(
+            Code::RESUME_CHECK_HALF_MESSAGE,
+            Read,
+            transaction::resume_check,
+        )
         // Offsets.
         .on(
             Code::QUERY_CONSUMER_OFFSET,
@@ -82,7 +87,9 @@ pub(crate) fn routes() -> Routes<Broker> {
         )
         // Topics.
         .on(Code::UPDATE_AND_CREATE_TOPIC, Admin, topic::create)
+        .on(Code::UPDATE_AND_CREATE_TOPIC_LIST, Admin, topic::create_all)
         .on(Code::DELETE_TOPIC_IN_BROKER, Admin, topic::delete)
+        .on(Code::CLEAN_UNUSED_TOPIC, Admin, topic::clean_unused)
         .on(Code::GET_ALL_TOPIC_CONFIG, Read, topic::all)
         .on(Code::GET_TOPIC_CONFIG, Direct, topic::config)
         .on(Code::GET_TOPIC_STATS_INFO, Read, topic::stats)
@@ -92,11 +99,22 @@ pub(crate) fn routes() -> Routes<Broker> {
             topic::system_topics,
         )
         .on(Code::QUERY_TOPIC_CONSUME_BY_WHO, Read, topic::consumed_by)
+        .on(Code::QUERY_CONSUME_QUEUE, Read, queue::query)
+        .on(
+            Code::CLEAN_EXPIRED_CONSUMEQUEUE,
+            Admin,
+            queue::clean_expired,
+        )
         // Groups.
         .on(
             Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP,
             Admin,
             group::create,
+        )
+        .on(
+            Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST,
+            Admin,
+            group::create_all,
         )
         .on(Code::DELETE_SUBSCRIPTIONGROUP, Admin, group::delete)
         .on(Code::GET_ALL_SUBSCRIPTIONGROUP_CONFIG, Read, group::all)
@@ -113,6 +131,11 @@ pub(crate) fn routes() -> Routes<Broker> {
         )
         .on(Code::GET_ALL_PRODUCER_INFO, Read, group::all_producers)
         .on(Code::QUERY_TOPICS_BY_CONSUMER, Direct, group::topics)
+        .on(
+            Code::QUERY_SUBSCRIPTION_BY_CONSUMER,
+            Direct,
+            group::subscription,
+        )
         // How far consumers are.
         .on(Code::GET_CONSUME_STATS, Read, progress::consume_stats)
         .on(
@@ -121,6 +144,11 @@ pub(crate) fn routes() -> Routes<Broker> {
             progress::broker_consume_stats,
         )
         .on(Code::QUERY_CONSUME_TIME_SPAN, Read, progress::time_span)
+        .on(
+            Code::QUERY_CORRECTION_OFFSET,
+            Read,
+            progress::correction_offsets,
+        )
         .on(
             Code::CLONE_GROUP_OFFSET,
             Admin,
@@ -131,11 +159,25 @@ pub(crate) fn routes() -> Routes<Broker> {
         // The broker itself.
         .on(Code::GET_BROKER_RUNTIME_INFO, Read, runtime::runtime_info)
         .on(Code::VIEW_BROKER_STATS_DATA, Read, runtime::stats_data)
+        .on(Code::GET_BROKER_HA_STATUS, Direct, runtime::ha_status)
         .on(Code::GET_BROKER_CONFIG, Direct, settings::config)
         .on(Code::UPDATE_BROKER_CONFIG, Admin, settings::update_config)
         .on(
             Code::DELETE_EXPIRED_COMMITLOG,
             Admin,
             settings::delete_expired_commit_log,
+        )
+        .on(Code::UPDATE_AND_CREATE_ACL_CONFIG, Direct, acl::not_enabled)
+        .on(Code::DELETE_ACL_CONFIG, Direct, acl::not_enabled)
+        .on(Code::GET_BROKER_CLUSTER_ACL_INFO, Direct, acl::not_enabled)
+        .on(
+            Code::UPDATE_GLOBAL_WHITE_ADDRS_CONFIG,
+            Direct,
+            acl::not_enabled,
+        )
+        .on(
+            Code::GET_BROKER_CLUSTER_ACL_CONFIG,
+            Direct,
+            acl::not_enabled,
         )
 }

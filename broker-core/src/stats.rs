@@ -92,11 +92,29 @@ struct Item {
     samples: [VecDeque<Sample>; 3],
 }
 
+/// What was counted: since the start, or what is to be added.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sample {
+pub(crate) struct Sample {
     messages: u64,
     bytes: u64,
     calls: u64,
+}
+
+impl Sample {
+    /// The messages of one request.
+    pub(crate) fn of(messages: u32, bytes: usize) -> Self {
+        Self {
+            messages: messages.into(),
+            bytes: bytes as u64,
+            calls: 1,
+        }
+    }
+
+    pub(crate) fn add(&mut self, added: Self) {
+        self.messages += added.messages;
+        self.bytes += added.bytes;
+        self.calls += added.calls;
+    }
 }
 
 /// Messages or pulls a second over 10, 60 and 600 s, separated by blanks, as texts that tools take
@@ -152,12 +170,12 @@ impl Stats {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Messages were stored in a topic by one request.
-    pub(crate) fn put(&self, topic: &str, messages: u32, bytes: usize) {
+    /// Messages were stored in a topic.
+    pub(crate) fn put(&self, topic: &str, added: Sample) {
         let mut state = self.state();
-        state.totals.put += u64::from(messages);
-        state.add(Kind::TopicPut, topic, messages, bytes);
-        state.add(Kind::BrokerPut, &self.cluster, messages, bytes);
+        state.totals.put += added.messages;
+        state.add(Kind::TopicPut, topic, added);
+        state.add(Kind::BrokerPut, &self.cluster, added);
     }
 
     /// A pull was answered with so many messages.
@@ -169,19 +187,18 @@ impl Stats {
         }
         state.totals.get_found += 1;
         state.totals.transferred += u64::from(messages);
-        state.add(
-            Kind::GroupGet,
-            &topic_at_group(topic, group),
-            messages,
-            bytes,
-        );
-        state.add(Kind::BrokerGet, &self.cluster, messages, bytes);
+        let added = Sample::of(messages, bytes);
+        state.add(Kind::GroupGet, &topic_at_group(topic, group), added);
+        state.add(Kind::BrokerGet, &self.cluster, added);
     }
 
     /// A group sent a message of a topic back.
     pub(crate) fn sent_back(&self, group: &str, topic: &str) {
-        self.state()
-            .add(Kind::SendBack, &topic_at_group(topic, group), 1, 0);
+        self.state().add(
+            Kind::SendBack,
+            &topic_at_group(topic, group),
+            Sample::of(1, 0),
+        );
     }
 
     /// Takes the samples that are due. To be called every second.
@@ -289,20 +306,13 @@ impl Stats {
 }
 
 impl State {
-    fn add(&mut self, kind: Kind, key: &str, messages: u32, bytes: usize) {
+    fn add(&mut self, kind: Kind, key: &str, added: Sample) {
         let items = &mut self.items[kind as usize];
-        if !items.contains_key(key) {
-            if items.len() >= ITEMS_MAX {
-                return;
-            }
-            items.insert(key.into(), Item::default());
+        if let Some(item) = items.get_mut(key) {
+            item.now.add(added);
+        } else if items.len() < ITEMS_MAX {
+            items.entry(key.into()).or_default().now.add(added);
         }
-        let Some(item) = items.get_mut(key) else {
-            return;
-        };
-        item.now.messages += u64::from(messages);
-        item.now.bytes += bytes as u64;
-        item.now.calls += 1;
     }
 
     /// Java's text of a rate; `None` while the broker is younger than the window.
@@ -394,8 +404,8 @@ mod tests {
             stats.data("TOPIC_PUT_NUMS", "T").is_none(),
             "nothing counted yet"
         );
-        stats.put("T", 1, 100);
-        stats.put("T", 9, 200);
+        stats.put("T", Sample::of(1, 100));
+        stats.put("T", Sample::of(9, 200));
         stats.pulled("G", "T", 10, 300);
         assert_eq!(
             stats.data("TOPIC_PUT_NUMS", "T").unwrap().stats_minute,
@@ -442,7 +452,7 @@ mod tests {
         let stats = Stats::new("c", 0);
         assert_eq!(stats.rates().put, "  ");
         stats.tick(0);
-        stats.put("T", 30, 1);
+        stats.put("T", Sample::of(30, 1));
         stats.pulled("G", "T", 5, 1);
         stats.pulled("G", "T", 0, 0);
         tick(&stats, 0, 10);
@@ -459,11 +469,11 @@ mod tests {
     fn days_change_at_midnight() {
         const DAY_MS: i64 = 86_400_000;
         let stats = Stats::new("c", 0);
-        stats.put("T", 1, 1);
+        stats.put("T", Sample::of(1, 1));
         stats.tick(2 * DAY_MS);
-        stats.put("T", 2, 1);
+        stats.put("T", Sample::of(2, 1));
         stats.tick(4 * DAY_MS);
-        stats.put("T", 4, 1);
+        stats.put("T", Sample::of(4, 1));
         let days = stats.days();
         assert_eq!(
             (days.put_now, days.put_morning, days.put_yesterday),

@@ -83,6 +83,26 @@ pub(crate) fn note_done(broker: &Broker, ended: Committed) -> Result<(), AppendR
     broker.append(&operation, Wait::Written, Ticket::Plain(ended.reply))
 }
 
+/// Lets the producer of a half message be asked anew, as often as if it had never been; the caller
+/// wakes the writer.
+pub(crate) fn resume(
+    broker: &Broker,
+    half: &Record<'_>,
+    reply: ReplyHandle,
+) -> Result<(), AppendRefusal> {
+    let mut properties = Vec::new();
+    properties::copy_without(half.properties, &[TRANSACTION_CHECK_TIMES], &mut properties);
+    properties::append(&mut properties, TRANSACTION_CHECK_TIMES, "0");
+    let copy = RecordFields {
+        topic: TRANS_HALF_TOPIC,
+        queue_id: 0,
+        store_host: broker.store_host,
+        properties: &properties,
+        ..half.fields()
+    };
+    broker.append(&copy, Wait::Written, Ticket::Plain(reply))
+}
+
 /// Notes the ends of transactions whose messages have been stored.
 pub(crate) async fn note_committed(
     broker: Arc<Broker>,

@@ -14,13 +14,23 @@ use broker_core::config::BrokerConfig;
 use remoting::protocol::body::client::{
     ConsumerData, HeartbeatData, ProducerData, SubscriptionData,
 };
-use remoting::protocol::body::group::ResetOffsetBody;
+use remoting::protocol::body::group::{
+    CorrectionOffsets, QuerySubscriptionResponseBody, ResetOffsetBody, SubscriptionGroupConfig,
+};
 use remoting::protocol::body::register::RegisterBrokerBody;
+use remoting::protocol::body::replicas::HaRuntimeInfo;
+use remoting::protocol::body::stats::QueryConsumeQueueBody;
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::{CommandView, RemotingCommand};
 use remoting::protocol::fastjson;
+use remoting::protocol::headers::admin::{
+    CreateTopicRequestHeader, GroupRequestHeader, QueryConsumeQueueRequestHeader,
+    QueryCorrectionOffsetRequestHeader, QuerySubscriptionRequestHeader,
+    ResumeCheckHalfMessageRequestHeader, TopicRequestHeader,
+};
 use remoting::protocol::headers::client::{
-    ConsumerRunningInfoRequestHeader, ResetOffsetRequestHeader,
+    ConsumeMessageDirectlyRequestHeader, ConsumerRunningInfoRequestHeader,
+    ConsumerStatusRequestHeader, ResetOffsetRequestHeader,
 };
 use remoting::protocol::headers::offset::UpdateConsumerOffsetRequestHeader;
 use remoting::protocol::headers::pull::{
@@ -30,7 +40,7 @@ use remoting::protocol::headers::send::{
     CheckTransactionStateRequestHeader, ConsumerSendMsgBackRequestHeader,
     EndTransactionRequestHeader, SendMessageRequestHeader, SendMessageResponseHeader,
 };
-use remoting::protocol::message::id::decode_offset_message_id;
+use remoting::protocol::message::id::{decode_offset_message_id, offset_message_id};
 use remoting::protocol::message::record::{Record, records};
 use remoting::protocol::message::{properties, sys_flag};
 use remoting::transport::connection::{Answer, Connection, Limits, ReplyHandle, Service};
@@ -157,6 +167,34 @@ impl Broker {
         let bodies: Vec<_> = bodies.collect();
         assert!(found.next_begin_offset >= offset || bodies.is_empty());
         (answer.response_code(), bodies)
+    }
+
+    /// A client that produces in group `P` and consumes in these; and what the broker asks of it.
+    async fn joined(
+        &self,
+        client_id: &str,
+        consumes: &[&str],
+    ) -> (RpcClient<Recorder>, mpsc::UnboundedReceiver<RemotingCommand>) {
+        let (asked, requests) = mpsc::unbounded_channel();
+        let client = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
+        let consumer = |group: &&str| ConsumerData {
+            group_name: (*group).to_owned(),
+            ..ConsumerData::default()
+        };
+        let data = HeartbeatData {
+            client_id: client_id.to_owned(),
+            producer_data_set: vec![ProducerData {
+                group_name: "P".to_owned(),
+            }],
+            consumer_data_set: consumes.iter().map(consumer).collect(),
+        };
+        let heartbeat = RemotingCommand::request(RequestCode::HEART_BEAT)
+            .with_body(fastjson::to_vec(&data).unwrap());
+        client
+            .call(&self.address, heartbeat, TIMEOUT)
+            .await
+            .unwrap();
+        (client, requests)
     }
 
     async fn stop(self) {
@@ -319,6 +357,19 @@ async fn name_servers_are_told_at_start_on_change_when_they_come_back_and_at_the
     assert!(!has_topic(&next().await));
     broker.send("T", "creates the topic").await;
     assert!(has_topic(&next().await));
+    let create = CreateTopicRequestHeader {
+        topic: "U".to_owned(),
+        read_queue_nums: 1,
+        write_queue_nums: 1,
+        perm: 6,
+        ..CreateTopicRequestHeader::default()
+    };
+    broker
+        .ask(RequestCode::UPDATE_AND_CREATE_TOPIC, &create, "")
+        .await;
+    let known = requests.try_recv().expect("told before the creator is");
+    assert!(has_topic(&known));
+    let mut next = async || requests.recv().await.unwrap();
     namesrv.shutdown(Duration::ZERO).await;
     let namesrv = start(address).await;
     assert!(has_topic(&next().await), "it came back");
@@ -513,21 +564,7 @@ async fn transactions_end_as_their_producer_says_also_when_it_is_asked() {
 
     // Nobody says anything of this one, so a producer of the group is asked.
     broker.send_with("T", "asked for", &half).await;
-    let (asked, mut requests) = mpsc::unbounded_channel();
-    let producer = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
-    let data = HeartbeatData {
-        client_id: "p".to_owned(),
-        producer_data_set: vec![ProducerData {
-            group_name: "P".to_owned(),
-        }],
-        consumer_data_set: Vec::new(),
-    };
-    let heartbeat = RemotingCommand::request(RequestCode::HEART_BEAT)
-        .with_body(fastjson::to_vec(&data).unwrap());
-    producer
-        .call(&broker.address, heartbeat, TIMEOUT)
-        .await
-        .unwrap();
+    let (_producer, mut requests) = broker.joined("p", &[]).await;
     let question = requests.recv().await.unwrap();
     assert_eq!(
         RequestCode(question.code),
@@ -568,6 +605,28 @@ async fn a_transaction_that_nobody_ends_is_given_up() {
         (given_up.body, given_up.property("TRANSACTION_CHECK_TIMES")),
         (&b"forgotten"[..], Some("2"))
     );
+
+    // An operator lets it be asked for again.
+    let resume = async |msg_id: String| {
+        let header = ResumeCheckHalfMessageRequestHeader {
+            msg_id,
+            topic: None,
+        };
+        broker
+            .ask(RequestCode::RESUME_CHECK_HALF_MESSAGE, &header, "")
+            .await
+            .response_code()
+    };
+    let id = offset_message_id(given_up.store_host, given_up.physical_offset);
+    assert_eq!(resume(id).await, ResponseCode::SUCCESS);
+    let again = broker.wait_for(topic, 1).await;
+    assert_eq!(Record::parse(&again[0]).unwrap().body, b"forgotten");
+    let plain = broker.send("T", "no half message").await;
+    assert_eq!(resume(plain.msg_id).await, ResponseCode::SYSTEM_ERROR);
+    assert_eq!(
+        resume("nonsense".to_owned()).await,
+        ResponseCode::SYSTEM_ERROR
+    );
     broker.stop().await;
 }
 
@@ -576,24 +635,7 @@ async fn clients_are_asked_for_tools_and_for_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(&dir, &[]).await;
     broker.send("T", "m").await;
-    let (asked, mut requests) = mpsc::unbounded_channel();
-    let client = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
-    let data = HeartbeatData {
-        client_id: "c".to_owned(),
-        producer_data_set: vec![ProducerData {
-            group_name: "P".to_owned(),
-        }],
-        consumer_data_set: vec![ConsumerData {
-            group_name: "G".to_owned(),
-            ..ConsumerData::default()
-        }],
-    };
-    let heartbeat = RemotingCommand::request(RequestCode::HEART_BEAT)
-        .with_body(fastjson::to_vec(&data).unwrap());
-    client
-        .call(&broker.address, heartbeat, TIMEOUT)
-        .await
-        .unwrap();
+    let (_client, mut requests) = broker.joined("c", &["G"]).await;
     let mut next = async || requests.recv().await.unwrap();
     assert_eq!(
         RequestCode(next().await.code),
@@ -668,14 +710,36 @@ async fn clients_are_asked_for_tools_and_for_each_other() {
         .await;
     assert_eq!(answer.response_code(), ResponseCode::CONSUMER_NOT_ONLINE);
 
-    let reply = SendMessageRequestHeader {
-        producer_group: "responders".into(),
-        topic: "c_REPLY_TOPIC".into(),
-        properties: Some("REPLY_TO_CLIENT\u{1}c\u{2}CORRELATION_ID\u{1}7\u{2}".into()),
-        ..SendMessageRequestHeader::default()
+    let status = ConsumerStatusRequestHeader {
+        topic: "T".to_owned(),
+        group: "G".to_owned(),
+        client_addr: None,
     };
     let answer = broker
-        .ask(RequestCode::SEND_REPLY_MESSAGE, &reply, "the reply")
+        .ask(
+            RequestCode::INVOKE_BROKER_TO_GET_CONSUMER_STATUS,
+            &status,
+            "",
+        )
+        .await;
+    assert_eq!(
+        RequestCode(next().await.code),
+        RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&answer.body),
+        format!(r#"{{"consumerTable":{{"c":{STATUS}}}}}"#)
+    );
+
+    let sent = broker.send("T", "consume me").await;
+    let directly = ConsumeMessageDirectlyRequestHeader {
+        consumer_group: "G".to_owned(),
+        client_id: Some("c".to_owned()),
+        msg_id: Some(sent.msg_id),
+        broker_name: Some("b".to_owned()),
+    };
+    let answer = broker
+        .ask(RequestCode::CONSUME_MESSAGE_DIRECTLY, &directly, "")
         .await;
     assert_eq!(
         answer.response_code(),
@@ -683,14 +747,271 @@ async fn clients_are_asked_for_tools_and_for_each_other() {
         "{:?}",
         answer.remark
     );
-    let pushed = next().await;
+    let question = next().await;
+    assert_eq!(
+        RequestCode(question.code),
+        RequestCode::CONSUME_MESSAGE_DIRECTLY
+    );
+    assert_eq!(Record::parse(&question.body).unwrap().body, b"consume me");
+    let absent = ConsumeMessageDirectlyRequestHeader {
+        client_id: Some("nobody".to_owned()),
+        ..directly
+    };
+    let answer = broker
+        .ask(RequestCode::CONSUME_MESSAGE_DIRECTLY, &absent, "")
+        .await;
+    assert_eq!(answer.response_code(), ResponseCode::SYSTEM_ERROR);
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_is_stored_and_brought_to_its_producer() {
+    const TOPIC: &str = "DefaultCluster_REPLY_TOPIC";
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&dir, &[]).await;
+    let (_client, mut requests) = broker.joined("c", &[]).await;
+    let reply = |to: &str| SendMessageRequestHeader {
+        producer_group: "responders".into(),
+        topic: TOPIC.into(),
+        properties: Some(format!("REPLY_TO_CLIENT\u{1}{to}\u{2}CORRELATION_ID\u{1}7\u{2}").into()),
+        ..SendMessageRequestHeader::default()
+    };
+    let answer = broker
+        .ask(RequestCode::SEND_REPLY_MESSAGE, &reply("c"), "the reply")
+        .await;
+    assert_eq!(
+        answer.response_code(),
+        ResponseCode::SUCCESS,
+        "{:?}",
+        answer.remark
+    );
+    let pushed = requests.recv().await.unwrap();
     assert_eq!(
         RequestCode(pushed.code),
         RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT
     );
     assert_eq!(&pushed.body[..], b"the reply");
+    let place: SendMessageResponseHeader = answer.header().unwrap();
+    let stored = broker.wait_for(TOPIC, place.queue_offset).await;
+    let stored = Record::parse(&stored[0]).unwrap();
+    assert_eq!(stored.body, b"the reply");
+    let (_, at) = decode_offset_message_id(&place.msg_id).unwrap();
+    assert_eq!(stored.physical_offset, at);
+
+    // One for a producer that has left is kept all the same.
+    let answer = broker
+        .ask(RequestCode::SEND_REPLY_MESSAGE, &reply("gone"), "too late")
+        .await;
+    assert_eq!(answer.response_code(), ResponseCode::SYSTEM_ERROR);
+    let stored = broker.wait_for(TOPIC, 1).await;
+    assert_eq!(Record::parse(&stored[0]).unwrap().body, b"too late");
+    broker.stop().await;
+
+    let settings = [("storeReplyMessageEnable", "false")];
+    let broker = Broker::start(&dir, &settings).await;
+    let answer = broker
+        .ask(RequestCode::SEND_REPLY_MESSAGE, &reply("gone"), "not kept")
+        .await;
+    assert_eq!(answer.response_code(), ResponseCode::SYSTEM_ERROR);
+    assert_eq!(
+        broker.pull(TOPIC, 2, false).await.0,
+        ResponseCode::PULL_NOT_FOUND
+    );
     broker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_create_many_topics_and_groups_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&dir, &[]).await;
+    let create = async |code, body: &str| {
+        broker
+            .ask(RequestCode(code), &NoFields {}, body)
+            .await
+            .response_code()
+    };
+    let named = |name: &str| TopicRequestHeader {
+        topic: name.to_owned(),
+    };
+    let topic = async |name: &str| {
+        broker
+            .ask(RequestCode::GET_TOPIC_CONFIG, &named(name), "")
+            .await
+            .response_code()
+    };
+    let topics = r#"{"topicConfigList":[{"topicName":"L1","readQueueNums":2,"writeQueueNums":2,"perm":6},
+        {"topicName":"L2","readQueueNums":1,"writeQueueNums":1,"perm":6}]}"#;
+    assert_eq!(create(18, topics).await, ResponseCode::SUCCESS);
+    assert_eq!(topic("L1").await, ResponseCode::SUCCESS);
+    assert_eq!(topic("L2").await, ResponseCode::SUCCESS);
+    // One that is not allowed: none of them is created.
+    let topics = r#"{"topicConfigList":[{"topicName":"L3"},{"topicName":"TBW102"}]}"#;
+    assert_eq!(create(18, topics).await, ResponseCode::SYSTEM_ERROR);
+    assert_eq!(topic("L3").await, ResponseCode::TOPIC_NOT_EXIST);
+
+    let groups = r#"{"groupConfigList":[{"groupName":"G1","retryMaxTimes":3},{"groupName":"G2"}]}"#;
+    assert_eq!(create(225, groups).await, ResponseCode::SUCCESS);
+    let header = GroupRequestHeader {
+        group: "G1".to_owned(),
+    };
+    let answer = broker
+        .ask(RequestCode::GET_SUBSCRIPTIONGROUP_CONFIG, &header, "")
+        .await;
+    let group: SubscriptionGroupConfig = fastjson::from_slice(&answer.body).unwrap();
+    assert_eq!(group.retry_max_times, 3);
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_look_into_queues_and_offsets() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("messageDelayLevel", "1s 1h")];
+    let broker = Broker::start(&dir, &settings).await;
+    for n in 0..3 {
+        broker
+            .send_with("T", &format!("m{n}"), &[("TAGS", "A")])
+            .await;
+    }
+    let consumer = ConsumerData {
+        group_name: "G".to_owned(),
+        subscription_data_set: vec![SubscriptionData {
+            topic: "T".to_owned(),
+            sub_string: "B".to_owned(),
+            code_set: vec![66],
+            ..SubscriptionData::default()
+        }],
+        ..ConsumerData::default()
+    };
+    let data = HeartbeatData {
+        client_id: "c".to_owned(),
+        consumer_data_set: vec![consumer],
+        producer_data_set: Vec::new(),
+    };
+    broker
+        .ask(
+            RequestCode::HEART_BEAT,
+            &NoFields {},
+            fastjson::to_vec(&data).unwrap(),
+        )
+        .await;
+
+    let units = |index, consumer_group: Option<&str>| QueryConsumeQueueRequestHeader {
+        topic: "T".to_owned(),
+        queue_id: 0,
+        index,
+        count: 2,
+        consumer_group: consumer_group.map(str::to_owned),
+    };
+    let query = async |index, group| {
+        let header = units(index, group);
+        broker
+            .ask(RequestCode::QUERY_CONSUME_QUEUE, &header, "")
+            .await
+    };
+    let answer = query(1, Some("G")).await;
+    let body: QueryConsumeQueueBody = fastjson::from_slice(&answer.body).unwrap();
+    assert_eq!((body.min_queue_index, body.max_queue_index), (0, 3));
+    let codes: Vec<_> = body.queue_data.iter().map(|unit| unit.tags_code).collect();
+    assert_eq!(codes, [65, 65]);
+    assert!(body.queue_data.iter().all(|unit| !unit.eval), "G wants B");
+    assert_eq!(body.filter_data.as_deref(), Some("null"));
+    assert_eq!(body.subscription_data.unwrap().sub_string, "B");
+    let answer = query(0, Some("nobody")).await;
+    let body: QueryConsumeQueueBody = fastjson::from_slice(&answer.body).unwrap();
+    assert_eq!(body.filter_data.as_deref(), Some("nobody@T is not online!"));
+    let answer = query(3, None).await;
+    assert_eq!(
+        (answer.response_code(), answer.remark.as_deref()),
+        (ResponseCode::SUCCESS, Some("Index 3 of 0@T is not exist!"))
+    );
+
+    let header = QuerySubscriptionRequestHeader {
+        group: "G".to_owned(),
+        topic: "T".to_owned(),
+    };
+    let answer = broker
+        .ask(RequestCode::QUERY_SUBSCRIPTION_BY_CONSUMER, &header, "")
+        .await;
+    let body: QuerySubscriptionResponseBody = fastjson::from_slice(&answer.body).unwrap();
+    assert_eq!(body.subscription_data.unwrap().sub_string, "B");
+
+    for (group, commit_offset) in [("A", 1), ("B", 2), ("C", 0)] {
+        let header = UpdateConsumerOffsetRequestHeader {
+            consumer_group: group.into(),
+            topic: "T".into(),
+            queue_id: 0,
+            commit_offset,
+        };
+        broker
+            .ask(RequestCode::UPDATE_CONSUMER_OFFSET, &header, "")
+            .await;
+    }
+    let correction = async |filter_groups: &str, compare_group: &str| {
+        let header = QueryCorrectionOffsetRequestHeader {
+            topic: "T".to_owned(),
+            filter_groups: Some(filter_groups.to_owned()),
+            compare_group: compare_group.to_owned(),
+        };
+        let answer = broker
+            .ask(RequestCode::QUERY_CORRECTION_OFFSET, &header, "")
+            .await;
+        let body: CorrectionOffsets = fastjson::from_slice(&answer.body).unwrap();
+        body.correction_offsets[&0]
+    };
+    assert_eq!(correction("", "").await, 0);
+    assert_eq!(correction("C", "B").await, 1);
+    assert_eq!(correction("C,A", "A").await, i64::MAX);
+
+    let answer = broker
+        .ask(RequestCode::GET_ALL_DELAY_OFFSET, &NoFields {}, "")
+        .await;
+    assert_eq!(&answer.body[..], br#"{"offsetTable":{1:0,2:0}}"#);
+    let answer = broker
+        .ask(RequestCode::GET_BROKER_HA_STATUS, &NoFields {}, "")
+        .await;
+    let status: HaRuntimeInfo = fastjson::from_slice(&answer.body).unwrap();
+    assert!(status.master && status.master_commit_log_max_offset > 0);
+    for (code, expected) in [(50, 209), (51, 210), (52, 1), (53, 211), (54, 1)] {
+        let answer = broker.ask(RequestCode(code), &NoFields {}, "").await;
+        assert_eq!(answer.code, expected, "request {code}");
+    }
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_of_topics_that_are_gone_are_cleaned() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&dir, &[]).await;
+    for topic in ["kept", "gone"] {
+        broker.send(topic, "m").await;
+    }
+    broker.stop().await;
+    // As if the table had been taken from another broker.
+    let file = dir.path().join("config/topics.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("\"gone\"", "\"other\"")).unwrap();
+
+    let broker = Broker::start(&dir, &[]).await;
+    for code in [
+        RequestCode::CLEAN_EXPIRED_CONSUMEQUEUE,
+        RequestCode::CLEAN_UNUSED_TOPIC,
+    ] {
+        let before = dir.path().join("consumequeue/gone").exists();
+        assert!(before, "before {code}");
+        let answer = broker.ask(code, &NoFields {}, "").await;
+        assert_eq!(answer.response_code(), ResponseCode::SUCCESS, "{code}");
+    }
+    assert!(!dir.path().join("consumequeue/gone").exists());
+    assert_eq!(broker.pull("kept", 0, false).await.1, ["m"]);
+    broker.stop().await;
+}
+
+/// A request without header fields.
+#[derive(Serialize)]
+struct NoFields {}
+
+/// What every consumer says of its queues.
+const STATUS: &str = r#"{{"brokerName":"b","queueId":0,"topic":"T"}:7}"#;
 
 /// Answers every request with success, and passes it on to the test.
 struct Recorder {
@@ -699,8 +1020,15 @@ struct Recorder {
 
 impl Service for Recorder {
     fn request(&self, connection: &Arc<Connection>, request: &CommandView<'_>, _: &[u8]) {
-        ReplyHandle::new(connection, request).send(&Answer::ok());
+        let answer = match request.request_code() {
+            RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT => {
+                Answer::ok().body(format!(r#"{{"messageQueueTable":{STATUS}}}"#).into_bytes())
+            }
+            _ => Answer::ok(),
+        };
+        // The test knows of it before whoever asked has the answer.
         let _ = self.asked.send(request.to_owned());
+        ReplyHandle::new(connection, request).send(&answer);
     }
 
     fn closed(&self, _: &Arc<Connection>) {}

@@ -3,9 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    broker, cluster, completion, config, consume, dev, group, install_links, message, namesrv,
-    send, shutdown, status, store, topic, tui,
+    bench, broker, client, cluster, completion, config, consume, dev, dlq, doctor, error, group,
+    install_links, man, message, namesrv, profile, schema, send, shutdown, status, store, topic,
+    tui,
 };
+use crate::profile::Chosen;
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -18,9 +20,13 @@ use crate::commands::{
     after_help = "Start with:\n  mq dev                      a name server and a broker on this machine\n  \
                   mq send orders 'hello'      in a second terminal\n  \
                   mq consume orders --from first\n\n\
-                  Exit codes: 0 done, 1 failed, 2 usage, 3 partly done or partly known, 4 not found, 5 refused"
+                  Exit codes: 0 done, 1 failed, 2 usage, 3 partly done or partly known, 4 not found, 5 refused,\n\
+                  10 unhealthy"
 )]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    // So that it may stand before the command; clap passes it on to where `Cluster` is.
+    chosen: Chosen,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -33,16 +39,27 @@ pub(crate) enum Command {
     Shutdown(shutdown::Args),
     Status(status::Args),
     Config(config::Args),
+    Profile(profile::Args),
     Cluster(cluster::Args),
     Topic(topic::Args),
     Group(group::Args),
     Message(message::Args),
+    Dlq(dlq::Args),
+    Client(client::Args),
     Send(send::Args),
     Consume(consume::Args),
+    Bench(bench::Args),
     Store(store::Args),
+    Doctor(doctor::Args),
     Tui(tui::Args),
+    Error(error::Args),
+    Schema(schema::Args),
+    Man(man::Args),
     /// Apache's mqadmin: the same verbs, options and columns; without a verb, the list of all
-    #[command(disable_help_flag = true)]
+    #[command(
+        disable_help_flag = true,
+        after_help = "Examples:\n  mq mqadmin clusterList\n  mq mqadmin topicList -c"
+    )]
     Mqadmin {
         /// The verb and its options
         #[arg(
@@ -65,6 +82,75 @@ mod tests {
     #[test]
     fn the_tree_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The `mq` calls in a text as people would type them, words apart. What follows two blanks is a remark.
+    fn calls(text: &str) -> Vec<Vec<String>> {
+        let lines = text.lines().map(str::trim);
+        let parts = lines.flat_map(|line| line.split('|')).map(str::trim);
+        parts
+            .filter(|part| part.starts_with("mq "))
+            .map(|part| words(part.split("   ").next().unwrap_or(part)))
+            .collect()
+    }
+
+    /// As a shell splits them, up to a redirection or remark.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+        for c in line.chars().chain([' ']) {
+            match (quote, c) {
+                (Some(q), c) if q == c => quote = None,
+                (Some(_), c) => word.push(c),
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '>' | '#' | '&') => break,
+                (None, ' ') if word.is_empty() => {}
+                (None, ' ') => words.push(std::mem::take(&mut word)),
+                (None, c) => word.push(c),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_example_is_a_command_line() {
+        fn collect(command: &clap::Command, into: &mut Vec<Vec<String>>) {
+            let help = command.get_after_help().map(ToString::to_string);
+            // Notes are not indented.
+            let help = help.unwrap_or_default();
+            let examples = help.lines().filter(|line| line.starts_with("  "));
+            into.extend(examples.flat_map(calls));
+            for sub in command.get_subcommands() {
+                collect(sub, into);
+            }
+        }
+        let mut examples = Vec::new();
+        collect(&Cli::command(), &mut examples);
+        let readme = include_str!("../../README.md");
+        let blocks = readme.split("```sh\n").skip(1);
+        let blocks = blocks.filter_map(|block| block.split("```").next());
+        examples.extend(blocks.flat_map(calls));
+        assert!(examples.len() > 80, "{}", examples.len());
+        for words in examples {
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{words:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let help = command.get_after_help().map(ToString::to_string);
+            let leaf = command.get_subcommands().next().is_none();
+            assert!(
+                !leaf || help.is_some_and(|help| help.contains(path)),
+                "{path} has no example"
+            );
+            for sub in command.get_subcommands() {
+                check(sub, &format!("{path} {}", sub.get_name()));
+            }
+        }
+        check(&Cli::command(), "mq");
     }
 
     #[test]

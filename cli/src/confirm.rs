@@ -1,4 +1,4 @@
-//! Asking before something is destroyed.
+//! Asking before something is destroyed, or a running server made to work differently.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -7,7 +7,7 @@ use clap::Args;
 use crate::error::{CliError, Result};
 use crate::output::Output;
 
-/// Flags of every command that destroys something.
+/// Flags of every command that destroys something, or lets a server work differently.
 #[derive(Debug, Args)]
 pub(crate) struct Confirm {
     /// Only show what would be done
@@ -19,6 +19,11 @@ pub(crate) struct Confirm {
 }
 
 impl Confirm {
+    /// Whether somebody will be asked, who is to see the plan first.
+    pub(crate) fn asks(&self, output: &Output) -> bool {
+        !self.dry_run && !self.yes && io::stdin().is_terminal() && output.is_terminal()
+    }
+
     /// Whether to go on, once the plan has been shown.
     ///
     /// # Errors
@@ -31,20 +36,39 @@ impl Confirm {
             return Ok(true);
         }
         if !(io::stdin().is_terminal() && output.is_terminal()) {
-            return Err(CliError::usage(
-                "this destroys something, and there is no terminal to ask on",
-            )
-            .hint("add --yes to do it, or --dry-run to see what would be done"));
+            return Err(
+                CliError::usage("this wants a yes, and there is no terminal to ask on")
+                    .hint("add --yes to do it, or --dry-run to see what would be done"),
+            );
         }
         output.note_inline(&format!("{question} [y/N] "));
-        let mut answer = String::new();
-        io::stdin()
-            .lock()
-            .read_line(&mut answer)
-            .map_err(|e| CliError::failed("cannot read the answer").because(&e))?;
-        if matches!(answer.trim(), "y" | "Y" | "yes") {
+        if matches!(answer()?.trim(), "y" | "Y" | "yes") {
             return Ok(true);
         }
         Err(CliError::refused("not confirmed, nothing was changed"))
     }
+}
+
+/// Asks whoever sits at the terminal to type a name before a change; in a pipe nobody is asked.
+///
+/// # Errors
+/// Refused (exit 5) when it was another name.
+pub(crate) fn name(output: &Output, why: &str, name: &str) -> Result<()> {
+    if !(io::stdin().is_terminal() && output.is_terminal()) {
+        return Ok(());
+    }
+    output.note_inline(&format!("{why}; type {name} to go on: "));
+    if answer()?.trim() == name {
+        return Ok(());
+    }
+    Err(CliError::refused("not confirmed, nothing was changed"))
+}
+
+fn answer() -> Result<String> {
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|e| CliError::failed("cannot read the answer").because(&e))?;
+    Ok(answer)
 }

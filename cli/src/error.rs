@@ -21,7 +21,7 @@ pub(crate) enum Exit {
     NotFound = 4,
     /// A precondition, a permission, or a confirmation is missing.
     Refused = 5,
-    /// What was checked is not as it should be.
+    /// What was looked at is not as it should be.
     Unhealthy = 10,
 }
 
@@ -90,6 +90,7 @@ impl CliError {
         let exit = match error {
             ClientError::NoRoute { .. } => Exit::NotFound,
             ClientError::Invalid { .. } => Exit::Usage,
+            ClientError::ReadOnly { .. } => Exit::Refused,
             ClientError::Refused { code, .. } => match *code {
                 ResponseCode::TOPIC_NOT_EXIST
                 | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST
@@ -106,6 +107,7 @@ impl CliError {
             ClientError::NoRoute { .. } => {
                 failed.hint("see mq topic list, or create it with mq topic create")
             }
+            ClientError::ReadOnly { .. } => failed.hint("choose another profile with --profile"),
             ClientError::Transport(_) => {
                 failed.hint("brokers are reached at the address they advertise: see mq broker list")
             }

@@ -9,20 +9,26 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap_complete::CompleteEnv;
 
 use crate::args::Cli;
+use crate::commands::completion;
 use crate::output::Output;
 
 mod args;
 mod commands;
+mod complete;
+mod config_file;
 mod confirm;
 mod dropin;
 mod error;
 mod instance;
+mod lookup;
 mod output;
 mod ports;
 mod profile;
 mod progress;
+mod queue;
 mod server;
 mod settings;
 mod time;
@@ -30,8 +36,13 @@ mod watch;
 
 /// Runs one command line, program name first; returns how the process should end.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let output = Output::new();
     let args: Vec<OsString> = args.into_iter().collect();
+    let completing = CompleteEnv::with_factory(complete::command).var(completion::VARIABLE);
+    // A shell that asks for candidates; it has no use for errors.
+    if !matches!(completing.try_complete(args.clone(), None), Ok(false)) {
+        return ExitCode::SUCCESS;
+    }
+    let output = Output::new();
     if let Some(program) = dropin::Program::called(args.first()) {
         let words: Vec<String> = args
             .iter()

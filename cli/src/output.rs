@@ -4,13 +4,16 @@
 //! are a stable contract: the field names of the row structs. In a pipe nothing is coloured, framed, truncated or asked.
 //! What could not be learnt is shown as unknown with its reason, never as a zero, and turns the exit code into 3.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
 use comfy_table::{
     Attribute, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::error::{CliError, Exit, Result};
@@ -33,7 +36,7 @@ pub(crate) enum Format {
 }
 
 /// Flags of every command that reads.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Read {
     /// How to print
     #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
@@ -61,11 +64,44 @@ impl<T: Serialize> Serialize for Known<T> {
     }
 }
 
+impl<T: JsonSchema> JsonSchema for Known<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Known_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                generator.subschema_for::<T>(),
+                {
+                    "type": "object",
+                    "properties": {"unknown": {"type": "string"}},
+                    "required": ["unknown"],
+                },
+            ],
+        })
+    }
+}
+
 impl<T> Known<T> {
     pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Known<U> {
         match self {
             Self::Known(value) => Known::Known(f(value)),
             Self::Unknown(reason) => Known::Unknown(reason),
+        }
+    }
+}
+
+impl<T> Known<T> {
+    /// What was asked for, or the error as the reason why it is not known.
+    pub(crate) fn from_result(asked: std::result::Result<T, impl Display>) -> Self {
+        match asked {
+            Ok(value) => Self::Known(value),
+            Err(error) => Self::Unknown(error.to_string()),
         }
     }
 }
@@ -173,7 +209,7 @@ pub(crate) struct Column {
 }
 
 /// What a command prints many of. Written by [`row!`].
-pub(crate) trait Row: Serialize {
+pub(crate) trait Row: Serialize + JsonSchema {
     const COLUMNS: &'static [Column];
 
     /// One cell per column.
@@ -192,7 +228,7 @@ macro_rules! row {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, serde::Serialize)]
+        #[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
         pub(crate) struct $row {
             $($(#[$field_meta])* pub(crate) $field: $type,)*
         }
@@ -315,6 +351,30 @@ impl Output {
         self.redraw(format, report, &mut last.0, over)
     }
 
+    /// Prints what became of each target of a change, told in a column `result`. Fails with `what` when nothing was done
+    /// anywhere.
+    ///
+    /// # Errors
+    /// Failed; also when standard output cannot be written.
+    pub(crate) fn results<R: Row>(
+        &self,
+        format: Format,
+        report: &Report<R>,
+        what: impl Into<String>,
+    ) -> Result<Exit> {
+        let place = R::COLUMNS.iter().position(|column| column.name == "result");
+        let failed = |row: &R| {
+            let cells = row.cells();
+            place.is_some_and(|place| matches!(cells.get(place), Some(Cell::Unknown(_))))
+        };
+        let all_failed = report.rows.iter().all(failed);
+        let exit = self.report(format, report)?;
+        if all_failed {
+            return Err(CliError::failed(what));
+        }
+        Ok(exit)
+    }
+
     fn redraw<R: Row>(
         &self,
         format: Format,
@@ -433,12 +493,26 @@ impl Output {
     }
 
     fn table_cell(&self, cell: &Cell, changed: bool) -> comfy_table::Cell {
+        let text = harmless(cell.text());
         match (changed, self.color) {
-            (true, true) => comfy_table::Cell::new(cell.text()).add_attribute(Attribute::Reverse),
-            (true, false) => comfy_table::Cell::new(format!("{}*", cell.text())),
-            (false, _) => comfy_table::Cell::new(cell.text()),
+            (true, true) => comfy_table::Cell::new(text).add_attribute(Attribute::Reverse),
+            (true, false) => comfy_table::Cell::new(format!("{text}*")),
+            (false, _) => comfy_table::Cell::new(text),
         }
     }
+}
+
+/// Strangers wrote what stands in messages: it must not command the terminal. Lines stay lines.
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(letter),
+            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
 }
 
 /// What `--watch` showed last.
@@ -576,6 +650,11 @@ mod tests {
             "BROKER    IN_TPS  MESSAGES\nbroker-a    1.50        10\nbroker-b       -         -\n"
         );
         assert!(table(&report(), true, &marks).starts_with("BROKER    IN_TPS  MESSAGES  LAST\n"));
+    }
+
+    #[test]
+    fn a_cell_does_not_command_the_terminal() {
+        assert_eq!(harmless("a\x1b[2Jb\r\nc\td"), "a\\u{1b}[2Jb\\r\nc\td");
     }
 
     #[test]

@@ -1,74 +1,221 @@
-//! Where the cluster is: `-n`, else `NAMESRV_ADDR`, else this machine.
+//! Where the cluster is, and how it is to be treated: what a flag says, else the environment, else the profile of
+//! `config.toml`, else this machine.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
 use client::admin::Broker;
-use client::{Admin, Client, ClientError, ClientOptions};
+use client::{AddressRules, Admin, Client, ClientError, ClientOptions};
 
-use crate::error::{CliError, Result};
+use crate::config_file::{ConfigFile, FILE_VARIABLE};
+use crate::confirm;
+use crate::error::{CliError, Result, nearest};
+use crate::output::Output;
 
 /// The name server's port everywhere.
 pub(crate) const DEFAULT_PORT: u16 = 9876;
 pub(crate) const DEFAULT: &str = "127.0.0.1:9876";
 /// A server that takes longer to answer counts as one that does not.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
+const NAMESRV_VARIABLE: &str = "NAMESRV_ADDR";
+const PROFILE_VARIABLE: &str = "MQ_PROFILE";
 
 /// Flags of every command that talks to a cluster.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Cluster {
-    /// Name servers, separated by semicolons [default: 127.0.0.1:9876]
-    #[arg(
-        short,
-        long,
-        value_name = "HOST:PORT;…",
-        env = "NAMESRV_ADDR",
-        hide_env_values = true
-    )]
+    /// Name servers, separated by semicolons [env: NAMESRV_ADDR=] [default: those of the profile, or 127.0.0.1:9876]
+    #[arg(short, long, value_name = "HOST:PORT;…")]
     namesrv: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
-impl Cluster {
-    /// The addresses to try, at least one.
+/// Which profile; may stand before the command as well.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Chosen {
+    /// Profile of config.toml; see mq profile list [env: MQ_PROFILE=]
+    #[arg(long, value_name = "NAME", global = true)]
+    profile: Option<String>,
+}
+
+/// A value, and where it comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin<T> {
+    pub(crate) value: T,
+    pub(crate) origin: String,
+}
+
+impl<T> Origin<T> {
+    fn new(value: T, origin: impl Into<String>) -> Self {
+        Self {
+            value,
+            origin: origin.into(),
+        }
+    }
+}
+
+/// What a command goes by.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) file: String,
+    pub(crate) profile: Origin<Option<String>>,
+    pub(crate) namesrv: Origin<String>,
+    pub(crate) read_only: Origin<bool>,
+    pub(crate) prod: Origin<bool>,
+    pub(crate) rewrite: Origin<BTreeMap<String, String>>,
+    rules: AddressRules,
+}
+
+impl Settings {
+    /// The addresses of the name servers to try, at least one.
     ///
     /// # Errors
     /// Usage, when an address has no host or no valid port.
     pub(crate) fn namesrv_addresses(&self) -> Result<Vec<String>> {
-        let text = self
-            .namesrv
-            .as_deref()
-            .filter(|text| !text.trim().is_empty())
-            .unwrap_or(DEFAULT);
-        parse(text)
+        parse(&self.namesrv.value)
+    }
+
+    /// A client of the cluster, with a time limit for each answer; nothing is connected yet.
+    ///
+    /// # Errors
+    /// As [`Self::namesrv_addresses`].
+    pub(crate) fn client(&self, timeout: Duration) -> Result<Client> {
+        let options = ClientOptions {
+            name_servers: self.namesrv_addresses()?,
+            timeout,
+            rewrite: self.rules.clone(),
+            read_only: self.read_only.value,
+            ..ClientOptions::default()
+        };
+        Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
+    }
+}
+
+/// A variable of the environment that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
+}
+
+impl Cluster {
+    /// Flag, environment, profile, default, in this order.
+    ///
+    /// # Errors
+    /// Not found, if the profile is not; failed or usage for a file that cannot be used.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let file = ConfigFile::read()?;
+        let content = &file.content;
+        let default = content.default_profile.as_ref();
+        let flag = self.chosen.profile.clone();
+        let name = flag
+            .map(|name| Origin::new(name, "--profile"))
+            .or_else(|| variable(PROFILE_VARIABLE).map(|name| Origin::new(name, PROFILE_VARIABLE)))
+            .or_else(|| default.map(|name| Origin::new(name.get_ref().clone(), file.origin(name))));
+        let profile = match &name {
+            None => None,
+            Some(name) => {
+                let known = content.profile.keys().map(String::as_str);
+                let found = content.profile.get(&name.value);
+                let error = || {
+                    let error = CliError::not_found(format!(
+                        "there is no profile '{}' (chosen by {}) in {}",
+                        name.value,
+                        name.origin,
+                        file.path.display()
+                    ));
+                    match nearest(&name.value, known) {
+                        Some(similar) => error.hint(format!("did you mean '{similar}'?")),
+                        None => error.hint(format!(
+                            "mq profile list lists them; {FILE_VARIABLE} names another file"
+                        )),
+                    }
+                };
+                Some(found.ok_or_else(error)?)
+            }
+        };
+        let of_profile = |value: Option<&toml::Spanned<bool>>| {
+            value.map_or(Origin::new(false, "default"), |value| {
+                Origin::new(*value.get_ref(), file.origin(value))
+            })
+        };
+        let flag = self.namesrv.clone().filter(|text| !text.trim().is_empty());
+        let namesrv = flag
+            .map(|text| Origin::new(text, "--namesrv"))
+            .or_else(|| variable(NAMESRV_VARIABLE).map(|text| Origin::new(text, NAMESRV_VARIABLE)))
+            .or_else(|| {
+                let value = profile?.namesrv.as_ref()?;
+                Some(Origin::new(value.get_ref().clone(), file.origin(value)))
+            })
+            .unwrap_or_else(|| Origin::new(DEFAULT.to_owned(), "default"));
+        let rewrite = profile.map(|profile| &profile.rewrite);
+        let rewrite = rewrite.filter(|rewrite| !rewrite.is_empty());
+        Ok(Settings {
+            file: file.path.display().to_string(),
+            namesrv,
+            read_only: of_profile(profile.and_then(|profile| profile.read_only.as_ref())),
+            prod: of_profile(profile.and_then(|profile| profile.prod.as_ref())),
+            rewrite: match rewrite {
+                None => Origin::new(BTreeMap::new(), "default"),
+                Some(rewrite) => {
+                    let pairs = rewrite.iter();
+                    let pairs = pairs.map(|(from, to)| (from.clone(), to.get_ref().clone()));
+                    let first = rewrite.values().next().map(|value| file.origin(value));
+                    Origin::new(pairs.collect(), first.unwrap_or_default())
+                }
+            },
+            rules: profile.map_or_else(|| Ok(AddressRules::default()), |p| p.rules())?,
+            profile: match name {
+                Some(name) => Origin::new(Some(name.value), name.origin),
+                None => Origin::new(None, "default"),
+            },
+        })
     }
 
     /// A client of the cluster; nothing is connected yet.
     ///
     /// # Errors
-    /// As [`Self::namesrv_addresses`].
+    /// As [`Self::settings`] and [`Settings::namesrv_addresses`].
     pub(crate) fn client(&self) -> Result<Client> {
-        let options = ClientOptions {
-            name_servers: self.namesrv_addresses()?,
-            timeout: TIMEOUT,
-            ..ClientOptions::default()
-        };
-        Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
+        self.settings()?.client(TIMEOUT)
     }
 
-    /// Queries and actions on the cluster.
+    /// Queries on the cluster.
     ///
     /// # Errors
-    /// As [`Self::namesrv_addresses`].
+    /// As [`Self::client`].
     pub(crate) fn admin(&self) -> Result<Admin> {
         self.client().map(Admin::new)
     }
 
-    /// The addresses as one text, for messages.
-    pub(crate) fn describe(&self) -> String {
-        self.namesrv
-            .clone()
-            .filter(|text| !text.trim().is_empty())
-            .unwrap_or_else(|| DEFAULT.to_owned())
+    /// A client that changes something, unless it only shows what it would do. In a profile that is marked prod, whoever
+    /// sits at a terminal is asked for the profile's name: the usual mistake is the wrong window. Scripts mean what they say.
+    ///
+    /// # Errors
+    /// Refused, if the profile is read-only or the name was not given; as [`Self::client`].
+    pub(crate) fn client_to_change(&self, output: &Output, dry_run: bool) -> Result<Client> {
+        let settings = self.settings()?;
+        let name = settings.profile.value.as_deref().unwrap_or_default();
+        if settings.read_only.value && !dry_run {
+            return Err(CliError::refused(format!(
+                "profile '{name}' is read-only ({})",
+                settings.read_only.origin
+            ))
+            .hint("choose another profile with --profile"));
+        }
+        if settings.prod.value && !dry_run {
+            confirm::name(output, &format!("profile '{name}' is marked prod"), name)?;
+        }
+        settings.client(TIMEOUT)
+    }
+
+    /// Actions on the cluster, under the same conditions.
+    ///
+    /// # Errors
+    /// As [`Self::client_to_change`].
+    pub(crate) fn admin_to_change(&self, output: &Output, dry_run: bool) -> Result<Admin> {
+        self.client_to_change(output, dry_run).map(Admin::new)
     }
 }
 
@@ -79,6 +226,31 @@ impl Cluster {
 pub(crate) async fn masters(admin: &Admin) -> Result<Vec<Broker>> {
     let masters = admin.masters().await;
     masters.map_err(|e| CliError::client("cannot list the brokers", &e))
+}
+
+/// The brokers with these names, masters and slaves; all if no name is given.
+///
+/// # Errors
+/// When no name server answered; not found, with the nearest name.
+pub(crate) async fn brokers_named(admin: &Admin, names: &[String]) -> Result<Vec<Broker>> {
+    let mut brokers = admin
+        .brokers()
+        .await
+        .map_err(|e| CliError::client("cannot list the brokers", &e))?;
+    for name in names {
+        let mut known = brokers.iter().map(|broker| broker.name.as_str());
+        if !known.clone().any(|known| known == name) {
+            let error = CliError::not_found(format!("there is no broker '{name}'"));
+            return Err(match nearest(name, &mut known) {
+                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
+                None => error.hint("see mq broker list"),
+            });
+        }
+    }
+    if !names.is_empty() {
+        brokers.retain(|broker| names.contains(&broker.name));
+    }
+    Ok(brokers)
 }
 
 /// `BROKER (ADDRESS): reason`, for what is missing from a list.

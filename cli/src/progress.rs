@@ -26,15 +26,27 @@ pub(crate) fn bytes(total: Option<u64>, verb: String) -> ProgressBar {
 }
 
 fn bar(total: Option<u64>, template: &str, verb: String) -> ProgressBar {
-    let target = if io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND)
-    } else {
-        ProgressDrawTarget::hidden()
-    };
     let style = ProgressStyle::with_template(template).expect("a constant template");
-    let bar = ProgressBar::with_draw_target(total, target)
+    let bar = ProgressBar::with_draw_target(total, target())
         .with_style(style)
         .with_message(verb);
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
+}
+
+/// A state that changes, with how long it has been watched.
+pub(crate) fn waiting() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
+    let bar = ProgressBar::with_draw_target(None, target())
+        .with_style(style.expect("a constant template"));
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+fn target() -> ProgressDrawTarget {
+    if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND)
+    } else {
+        ProgressDrawTarget::hidden()
+    }
 }

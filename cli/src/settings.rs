@@ -1,11 +1,14 @@
-//! Settings of servers: the file given with `-c`, and `--set key=value`.
+//! Settings of servers: the file given with `-c`, `--set key=value`, and what running servers say they are.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::error::{CliError, Result};
+use remoting::protocol::properties::Property;
+
+use crate::error::{CliError, Result, nearest};
 
 /// The text of a configuration file. What is not UTF-8 is read as Java reads it, one byte a character.
 ///
@@ -31,6 +34,54 @@ pub(crate) fn parse(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("write key=value".to_owned()),
     }
+}
+
+/// The value that a server has for a key; the last one counts.
+pub(crate) fn value_of(config: &[Property], key: &str) -> Option<String> {
+    let property = config.iter().rfind(|property| property.key == key)?;
+    Some(property.value.clone())
+}
+
+/// What a server has for these keys, or for all if there are none, in the order of the keys.
+pub(crate) fn selected(
+    mut config: Vec<Property>,
+    keys: &[String],
+) -> impl Iterator<Item = Property> {
+    config.sort_by(|a, b| a.key.cmp(&b.key));
+    config
+        .into_iter()
+        .filter(move |property| keys.is_empty() || keys.contains(&property.key))
+}
+
+/// Checks that some server which answered has each of these keys; when none answered, nothing is known. `kind` is what
+/// the servers are, `list` the command that lists their settings.
+///
+/// # Errors
+/// Not found, with the nearest key.
+pub(crate) fn check_keys<'a>(
+    wanted: impl Iterator<Item = &'a str>,
+    answered: &[&[Property]],
+    (kind, list): (&str, &str),
+) -> Result<()> {
+    if answered.is_empty() {
+        return Ok(());
+    }
+    let known: BTreeSet<&str> = answered
+        .iter()
+        .copied()
+        .flatten()
+        .map(|property| property.key.as_str())
+        .collect();
+    for key in wanted {
+        if !known.contains(key) {
+            let error = CliError::not_found(format!("no {kind} has a setting '{key}'"));
+            return Err(match nearest(key, known) {
+                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
+                None => error.hint(format!("{list} lists them")),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// All that is wrong with a configuration, each on its line when there are several.

@@ -1,5 +1,6 @@
 //! One client of a cluster: its connections, its name servers, the routes it knows.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,6 +13,7 @@ use remoting::protocol::headers::namesrv::RouteInfoRequestHeader;
 use remoting::transport::connection::{CallError, Limits};
 use remoting::transport::rpc::RpcClient;
 
+use crate::address::AddressRules;
 use crate::error::ClientError;
 use crate::incoming::Incoming;
 use crate::name_server::NameServers;
@@ -29,6 +31,10 @@ pub struct ClientOptions {
     pub instance_name: Option<String>,
     /// Send to the brokers' other port (their port less two), which no consumer can keep busy.
     pub vip_channel: bool,
+    /// Where servers are reached that advertise something else.
+    pub rewrite: AddressRules,
+    /// Send nothing that changes anything: such requests fail with [`ClientError::ReadOnly`].
+    pub read_only: bool,
 }
 
 impl Default for ClientOptions {
@@ -38,6 +44,8 @@ impl Default for ClientOptions {
             timeout: Duration::from_secs(3),
             instance_name: None,
             vip_channel: false,
+            rewrite: AddressRules::default(),
+            read_only: false,
         }
     }
 }
@@ -53,6 +61,8 @@ struct Inner {
     id: String,
     timeout: Duration,
     vip_channel: bool,
+    rewrite: AddressRules,
+    read_only: bool,
     name_servers: NameServers,
     routes: RouteCache,
     keys: KeySource,
@@ -75,6 +85,8 @@ impl Client {
                 id: format!("{address}@{instance_name}"),
                 timeout: options.timeout,
                 vip_channel: options.vip_channel,
+                rewrite: options.rewrite,
+                read_only: options.read_only,
                 name_servers,
                 routes: RouteCache::default(),
                 keys: KeySource::new(address),
@@ -106,6 +118,20 @@ impl Client {
     /// A key for a message that is about to be sent.
     pub(crate) fn unique_key(&self) -> String {
         self.inner.keys.next()
+    }
+
+    /// Where the server that advertises `address` is reached.
+    pub fn reached_at<'a>(&self, address: &'a str) -> Cow<'a, str> {
+        self.inner.rewrite.apply(address)
+    }
+
+    /// Lets nothing out of a read-only client that is not known to change nothing.
+    fn check(&self, request: &RemotingCommand) -> Result<(), ClientError> {
+        let code = RequestCode(request.code);
+        if self.inner.read_only && !only_reads(code) {
+            return Err(ClientError::ReadOnly { code });
+        }
+        Ok(())
     }
 
     /// The address by which a broker is sent to: itself, or its other port, as the options say.
@@ -144,7 +170,9 @@ impl Client {
         request: RemotingCommand,
         timeout: Duration,
     ) -> Result<RemotingCommand, ClientError> {
-        Ok(self.inner.rpc.call(address, request, timeout).await?)
+        self.check(&request)?;
+        let address = self.reached_at(address);
+        Ok(self.inner.rpc.call(&address, request, timeout).await?)
     }
 
     /// Sends a request to `address` and waits for a successful answer.
@@ -182,9 +210,11 @@ impl Client {
             timeout,
             ..
         } = &*self.inner;
+        self.check(&request)?;
         let mut attempts = Vec::new();
         for (index, address) in name_servers.in_order() {
-            match rpc.call(address, request.clone(), *timeout).await {
+            let reached_at = self.reached_at(address);
+            match rpc.call(&reached_at, request.clone(), *timeout).await {
                 Ok(answer) => {
                     name_servers.stay_with(index);
                     return Ok((address, answer));
@@ -204,6 +234,8 @@ impl Client {
         address: &str,
         request: RemotingCommand,
     ) -> Result<(), ClientError> {
+        self.check(&request)?;
+        let address = &*self.reached_at(address);
         let connection = self.inner.rpc.connection(address).await?;
         let started = Instant::now();
         let mut turns = 0;
@@ -283,6 +315,66 @@ impl Client {
     pub async fn close(&self) {
         self.inner.rpc.close().await;
     }
+}
+
+/// Requests that change nothing at any server or client. Registering as a member of a group is not among them: the other
+/// members lose queues by it.
+fn only_reads(code: RequestCode) -> bool {
+    use RequestCode as Code;
+    matches!(
+        code,
+        Code::PULL_MESSAGE
+            | Code::LITE_PULL_MESSAGE
+            | Code::QUERY_MESSAGE
+            | Code::VIEW_MESSAGE_BY_ID
+            | Code::QUERY_CONSUMER_OFFSET
+            | Code::SEARCH_OFFSET_BY_TIMESTAMP
+            | Code::GET_MAX_OFFSET
+            | Code::GET_MIN_OFFSET
+            | Code::GET_EARLIEST_MSG_STORETIME
+            | Code::GET_ALL_TOPIC_CONFIG
+            | Code::GET_TOPIC_CONFIG
+            | Code::GET_TOPIC_STATS_INFO
+            | Code::GET_ALL_TOPIC_LIST_FROM_NAMESERVER
+            | Code::GET_TOPICS_BY_CLUSTER
+            | Code::GET_SYSTEM_TOPIC_LIST_FROM_NS
+            | Code::GET_SYSTEM_TOPIC_LIST_FROM_BROKER
+            | Code::GET_UNIT_TOPIC_LIST
+            | Code::GET_HAS_UNIT_SUB_TOPIC_LIST
+            | Code::GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST
+            | Code::GET_ROUTEINFO_BY_TOPIC
+            | Code::GET_BROKER_CLUSTER_INFO
+            | Code::GET_BROKER_MEMBER_GROUP
+            | Code::GET_BROKER_CONFIG
+            | Code::GET_NAMESRV_CONFIG
+            | Code::GET_BROKER_RUNTIME_INFO
+            | Code::VIEW_BROKER_STATS_DATA
+            | Code::GET_ALL_SUBSCRIPTIONGROUP_CONFIG
+            | Code::GET_SUBSCRIPTIONGROUP_CONFIG
+            | Code::GET_CONSUMER_LIST_BY_GROUP
+            | Code::GET_CONSUMER_CONNECTION_LIST
+            | Code::GET_PRODUCER_CONNECTION_LIST
+            | Code::GET_ALL_PRODUCER_INFO
+            | Code::GET_CONSUMER_RUNNING_INFO
+            | Code::INVOKE_BROKER_TO_GET_CONSUMER_STATUS
+            | Code::GET_CONSUME_STATS
+            | Code::GET_BROKER_CONSUME_STATS
+            | Code::QUERY_CONSUME_TIME_SPAN
+            | Code::QUERY_CORRECTION_OFFSET
+            | Code::QUERY_TOPIC_CONSUME_BY_WHO
+            | Code::QUERY_TOPICS_BY_CONSUMER
+            | Code::QUERY_SUBSCRIPTION_BY_CONSUMER
+            | Code::QUERY_CONSUME_QUEUE
+            | Code::GET_ALL_CONSUMER_OFFSET
+            | Code::GET_ALL_DELAY_OFFSET
+            | Code::GET_KV_CONFIG
+            | Code::GET_KVLIST_BY_NAMESPACE
+            | Code::CHECK_CLIENT_CONFIG
+            | Code::GET_BROKER_HA_STATUS
+            | Code::GET_BROKER_EPOCH_CACHE
+            | Code::GET_BROKER_CLUSTER_ACL_INFO
+            | Code::GET_BROKER_CLUSTER_ACL_CONFIG
+    )
 }
 
 /// Turns an answer with another code than `SUCCESS` into an error.

@@ -1,6 +1,6 @@
 //! Why a client's operation failed.
 
-use remoting::protocol::codes::ResponseCode;
+use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::ext_fields::HeaderError;
 use remoting::protocol::fastjson::JsonError;
 use remoting::transport::connection::CallError;
@@ -24,6 +24,9 @@ pub enum ClientError {
         code: ResponseCode,
         remark: String,
     },
+    /// The client was made to change nothing.
+    #[error("this profile is read-only, and {code} would change something")]
+    ReadOnly { code: RequestCode },
     /// The peer's answer is not what the protocol says.
     #[error("unreadable answer from {address}: {problem}")]
     Protocol { address: String, problem: String },
@@ -58,6 +61,18 @@ impl ClientError {
             address: address.to_owned(),
             problem: problem.to_string(),
         }
+    }
+
+    /// What several name servers failed with: that none was reached, or else the first reason of another kind.
+    pub fn of_name_servers(failures: impl IntoIterator<Item = Self>) -> Self {
+        let mut attempts = Vec::new();
+        for failure in failures {
+            match failure {
+                Self::Transport(attempt) => attempts.push(attempt),
+                other => return other,
+            }
+        }
+        Self::NoNameServer { attempts }
     }
 
     /// The code a peer answered with, if one did.

@@ -1,6 +1,8 @@
 //! Producer, consumer and admin client for RocketMQ clusters.
 
+mod address;
 pub mod admin;
+pub mod checks;
 mod client;
 pub mod consumer;
 mod error;
@@ -13,10 +15,14 @@ pub mod name_server;
 pub mod names;
 pub mod producer;
 pub mod pull;
+pub mod reset;
 pub mod route;
+pub mod search;
+pub mod trace;
 mod unique_key;
 pub mod verdict;
 
+pub use address::AddressRules;
 pub use admin::Admin;
 pub use client::{Client, ClientOptions};
 pub use error::ClientError;

@@ -8,7 +8,9 @@ macro_rules! scenarios {
             #[test]
             fn $test() {
                 let namesrv = Namesrv::start(Maker::under_test());
-                let _broker = BrokerConfig::new(Maker::under_test(), "broker-a", &[&namesrv]).start();
+                let _broker = BrokerConfig::new(Maker::under_test(), "broker-a", &[&namesrv])
+                    .for_scenarios()
+                    .start();
                 client_programs::go(&namesrv.address(), $scenario, &client_programs::unique()).run();
             }
         )*
@@ -23,4 +25,9 @@ scenarios!(
     tags: "tags",
     order: "order",
     pull: "pull",
+    dead_letters: "dead-letters",
+    delay: "delay",
+    transaction: "transaction",
+    sql: "sql",
+    request_reply: "request-reply",
 );

@@ -28,17 +28,21 @@ macro_rules! scenarios {
 
 mod java_498 {
     scenarios!("4.9.8": quickstart json_header rocketmq_header vip oneway async_ batch orderly tags keys pull lite_pull
-        broadcast offsets rebalance first_message);
+        broadcast offsets rebalance first_message dead_letters delay transaction orderly_leave sql request_reply reset
+        trace);
 }
 
+/// Without requests and replies: this client takes the answer to the send of a request for the end of its wait.
 mod java_533 {
     scenarios!("5.3.3": quickstart json_header rocketmq_header vip oneway async_ batch orderly tags keys pull lite_pull
-        broadcast offsets rebalance first_message);
+        broadcast offsets rebalance first_message dead_letters delay transaction orderly_leave sql reset trace);
 }
 
 fn run(client_version: &str, scenario: &str) {
     let namesrv = Namesrv::start(Maker::under_test());
-    let _broker = BrokerConfig::new(Maker::under_test(), "broker-a", &[&namesrv]).start();
+    let _broker = BrokerConfig::new(Maker::under_test(), "broker-a", &[&namesrv])
+        .for_scenarios()
+        .start();
     // `async` is a word of Rust.
     let scenario = scenario.trim_end_matches('-');
     client_programs::java(

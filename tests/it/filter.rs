@@ -56,7 +56,7 @@ fn pull_fields(condition: &str, offset: u32, flags: u32) -> Value {
 fn found(answer: &Answer) -> (i64, Vec<String>, u32) {
     let bodies = wire::records(&answer.body)
         .into_iter()
-        .map(|(_, body)| String::from_utf8(body).expect("tests send text"))
+        .map(|message| String::from_utf8(message.body).expect("tests send text"))
         .collect();
     let next = answer.ext_fields["nextBeginOffset"].as_str();
     let next = next.and_then(|next| next.parse().ok()).expect("an offset");

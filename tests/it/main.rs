@@ -1,10 +1,15 @@
 //! Our executable, run as its users run it.
 
+mod bench;
 mod crash;
 mod dashboard;
 mod dropin;
+mod examples;
 mod filter;
+mod groups;
+mod messages;
 mod new_group;
+mod operating;
 mod scheduled;
 mod smoke;
 mod store_folder;

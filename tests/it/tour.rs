@@ -1,64 +1,14 @@
 //! An operator's first steps on the command line, as the README shows them.
 
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
-use mq_tests::{BrokerConfig, Maker, Namesrv, mq};
-use serde_json::Value;
-
-struct Shell {
-    namesrv: Namesrv,
-    broker: mq_tests::Broker,
-}
-
-impl Shell {
-    fn new() -> Self {
-        let namesrv = Namesrv::start(Maker::under_test());
-        let broker = BrokerConfig::new(Maker::under_test(), "broker-a", &[&namesrv]).start();
-        Self { namesrv, broker }
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = mq::command(line.split_whitespace());
-        command.env("NAMESRV_ADDR", self.namesrv.address());
-        command
-    }
-
-    fn output(&self, line: &str) -> Output {
-        self.command(line).output().expect("mq runs")
-    }
-
-    /// Standard output of a command that must succeed.
-    #[track_caller]
-    fn run(&self, line: &str) -> String {
-        let output = self.output(line);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(
-            output.status.success(),
-            "mq {line}: {}",
-            text(&output.stderr)
-        );
-        text(&output.stdout)
-    }
-
-    #[track_caller]
-    fn json(&self, line: &str) -> Value {
-        serde_json::from_str(&self.run(&format!("{line} -o json"))).expect("JSON")
-    }
-
-    /// Exit code and standard error of a command that must fail.
-    #[track_caller]
-    fn fail(&self, line: &str) -> (i32, String) {
-        let output = self.output(line);
-        let code = output.status.code().expect("it was not killed");
-        assert_ne!(code, 0, "mq {line}");
-        (code, String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-}
+use mq_tests::mq;
+use mq_tests::shell::Shell;
 
 #[test]
 fn create_send_consume_and_look() {
-    let shell = Shell::new();
+    let shell = Shell::with(&["broker-a"]);
     assert_eq!(
         shell.json("topic create orders --queues 4")[0]["result"],
         "created"
@@ -134,7 +84,7 @@ fn create_send_consume_and_look() {
 
 #[test]
 fn what_is_not_there_is_exit_4_with_the_nearest_name() {
-    let shell = Shell::new();
+    let shell = Shell::with(&["broker-a"]);
     shell.run("topic create orders");
     for line in [
         "topic show ordrs",
@@ -159,7 +109,7 @@ fn what_is_not_there_is_exit_4_with_the_nearest_name() {
 
 #[test]
 fn nothing_is_deleted_without_a_yes() {
-    let shell = Shell::new();
+    let shell = Shell::with(&["broker-a"]);
     shell.run("topic create orders");
     assert_eq!(
         shell.fail("topic delete orders").0,
@@ -177,10 +127,12 @@ fn nothing_is_deleted_without_a_yes() {
 
 #[test]
 fn a_broker_that_does_not_answer_is_unknown_and_exit_3() {
-    let shell = Shell::new();
+    let shell = Shell::with(&["broker-a"]);
     shell.run("topic create orders");
-    let Shell { namesrv, broker } = shell;
-    broker.kill();
+    let Shell { namesrv, brokers } = shell;
+    for broker in brokers {
+        broker.kill();
+    }
     for line in ["broker status -o json", "cluster list -o json"] {
         let mut command = mq::command(line.split_whitespace());
         let output = command

@@ -156,6 +156,15 @@ impl BrokerConfig {
         self
     }
 
+    /// Delays and check-backs are short and filters and traces on, as the client programs' scenarios want it.
+    pub fn for_scenarios(self) -> Self {
+        self.set("messageDelayLevel", "1s 2s 1s 2s")
+            .set("transactionTimeOut", "1000")
+            .set("transactionCheckInterval", "1000")
+            .set("enablePropertyFilter", "true")
+            .set("traceTopicEnable", "true")
+    }
+
     /// The same store and configuration, run by another maker's broker.
     pub fn made_by(mut self, maker: Maker) -> Self {
         self.maker = maker;
@@ -180,6 +189,12 @@ impl BrokerConfig {
 
     #[track_caller]
     pub fn start(self) -> Broker {
+        self.start_as("127.0.0.1")
+    }
+
+    /// Starts a broker that advertises another host than the one it is reached at (`brokerIP1`).
+    #[track_caller]
+    pub fn start_as(self, host: &str) -> Broker {
         let file = self.folder.join("broker.properties");
         let text: String = self
             .properties
@@ -188,7 +203,7 @@ impl BrokerConfig {
             .collect();
         fs::write(&file, text).expect("the test's own folder");
         let ready = format!(
-            "The broker[{}, 127.0.0.1:{}] boot success.",
+            "The broker[{}, {host}:{}] boot success.",
             self.name, self.port
         );
         let process = boot(self.maker, "broker", self.folder.path(), &file, &ready);
@@ -216,6 +231,11 @@ impl Broker {
         self.process.terminate();
         self.process.wait(SHUTDOWN);
         self.config
+    }
+
+    /// Stops it where it is: its connections stay, and nothing is answered.
+    pub fn freeze(&self) {
+        self.process.freeze();
     }
 
     /// `kill -9`; its store can be started again.

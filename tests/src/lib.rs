@@ -10,6 +10,7 @@ pub mod folder;
 pub mod mq;
 pub mod ports;
 pub mod process;
+pub mod shell;
 pub mod terminal;
 pub mod wait;
 pub mod wire;

@@ -26,7 +26,11 @@ pub fn path() -> PathBuf {
 /// A command that finds no configuration but the one given to it.
 pub fn command<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(path());
-    command.args(args).env_remove("NAMESRV_ADDR");
+    command
+        .args(args)
+        .env_remove("NAMESRV_ADDR")
+        .env_remove("MQ_PROFILE")
+        .env("MQ_CONFIG", "/nonexistent/config.toml");
     command
 }
 

@@ -103,6 +103,12 @@ impl Process {
         kill_process(pid, Signal::TERM).expect("our own child");
     }
 
+    /// Keeps it from running, without ending it.
+    pub fn freeze(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::STOP).expect("our own child");
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         // Fails only for a child that has ended and was waited for: then it is as dead as wanted.

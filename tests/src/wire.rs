@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub const CHECK_TRANSACTION_STATE: i64 = 39;
+pub const LOCK_BATCH_MQ: i32 = 41;
+pub const UPDATE_CONSUMER_OFFSET: i32 = 15;
 pub const SEND_MESSAGE: i32 = 10;
 pub const PULL_MESSAGE: i32 = 11;
 pub const HEART_BEAT: i32 = 34;
 pub const CHECK_CLIENT_CONFIG: i32 = 46;
+pub const CONSUMER_SEND_MSG_BACK: i32 = 36;
 pub const QUERY_CONSUMER_OFFSET: i32 = 14;
 pub const UPDATE_AND_CREATE_TOPIC: i32 = 17;
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
@@ -23,6 +27,14 @@ const SILENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
+}
+
+/// What a broker asks of its client.
+#[derive(Debug)]
+pub struct Question {
+    pub code: i64,
+    pub ext_fields: Value,
+    pub body: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -96,6 +108,20 @@ impl Connection {
         }
     }
 
+    /// The next thing that the broker asks. Answers in between are passed over.
+    pub fn receive_question(&mut self) -> std::io::Result<Question> {
+        loop {
+            let (header, body) = self.receive_frame()?;
+            if header["flag"].as_i64().is_some_and(|flag| flag & 1 == 0) {
+                return Ok(Question {
+                    code: header["code"].as_i64().expect("every header has a code"),
+                    ext_fields: header["extFields"].clone(),
+                    body,
+                });
+            }
+        }
+    }
+
     fn receive_frame(&mut self) -> std::io::Result<(Value, Vec<u8>)> {
         let mut word = [0; 4];
         self.stream.read_exact(&mut word)?;
@@ -137,17 +163,27 @@ pub fn read_queue(
     topic: &str,
     queue: u32,
 ) -> std::io::Result<Vec<Vec<u8>>> {
+    let stored = read_messages(connection, topic, queue)?;
+    Ok(stored.into_iter().map(|message| message.body).collect())
+}
+
+/// All messages of a queue, which begins at 0.
+pub fn read_messages(
+    connection: &mut Connection,
+    topic: &str,
+    queue: u32,
+) -> std::io::Result<Vec<Stored>> {
     let queue_fields = json!({ "topic": topic, "queueId": queue.to_string() });
     let max = connection.ask(GET_MAX_OFFSET, &queue_fields, b"")?;
     let max: usize = max.ext_fields["offset"]
         .as_str()
         .and_then(|offset| offset.parse().ok())
         .expect("an offset");
-    let mut bodies = Vec::new();
-    while bodies.len() < max {
+    let mut messages = Vec::new();
+    while messages.len() < max {
         let fields = json!({
             "consumerGroup": "G", "topic": topic, "queueId": queue.to_string(),
-            "queueOffset": bodies.len().to_string(), "maxMsgNums": "32", "commitOffset": "0",
+            "queueOffset": messages.len().to_string(), "maxMsgNums": "32", "commitOffset": "0",
             "suspendTimeoutMillis": "0", "subVersion": "0", "subscription": "*",
             // The subscription comes with the request: no heartbeat has told it before.
             "sysFlag": "4",
@@ -157,39 +193,56 @@ pub fn read_queue(
             answer.code,
             SUCCESS,
             "pull of {topic} {queue} at {}: {:?}",
-            bodies.len(),
+            messages.len(),
             answer.remark
         );
-        for (offset, body) in records(&answer.body) {
+        for message in records(&answer.body) {
             assert_eq!(
-                offset,
-                bodies.len() as u64,
+                message.queue_offset,
+                messages.len() as u64,
                 "queue offsets of {topic} {queue} are without gaps"
             );
-            bodies.push(body);
+            messages.push(message);
         }
     }
-    Ok(bodies)
+    Ok(messages)
 }
 
-/// Queue offset and body of each stored message in an answer to a pull.
-pub fn records(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+/// What tests look at in a stored message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub queue_offset: u64,
+    /// Its place in the commit log.
+    pub offset: u64,
+    /// Milliseconds since the epoch.
+    pub store_timestamp: u64,
+    pub reconsume_times: u32,
+    pub body: Vec<u8>,
+}
+
+/// The stored messages in an answer to a pull.
+pub fn records(mut bytes: &[u8]) -> Vec<Stored> {
     // Positions for IPv4 hosts, as all are here.
     const QUEUE_OFFSET: usize = 20;
+    const PHYSICAL_OFFSET: usize = 28;
+    const STORE_TIMESTAMP: usize = 56;
+    const RECONSUME_TIMES: usize = 72;
     const BODY_LENGTH: usize = 84;
     let mut records = Vec::new();
     while !bytes.is_empty() {
-        let word = |at: usize| {
-            u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
-        };
-        let offset = u64::from_be_bytes(
-            bytes[QUEUE_OFFSET..QUEUE_OFFSET + 8]
-                .try_into()
-                .expect("eight bytes"),
-        );
-        let body = &bytes[BODY_LENGTH + 4..BODY_LENGTH + 4 + word(BODY_LENGTH)];
-        records.push((offset, body.to_vec()));
-        bytes = &bytes[word(0)..];
+        let word =
+            |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        let long =
+            |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+        let body = &bytes[BODY_LENGTH + 4..BODY_LENGTH + 4 + word(BODY_LENGTH) as usize];
+        records.push(Stored {
+            queue_offset: long(QUEUE_OFFSET),
+            offset: long(PHYSICAL_OFFSET),
+            store_timestamp: long(STORE_TIMESTAMP),
+            reconsume_times: word(RECONSUME_TIMES),
+            body: body.to_vec(),
+        });
+        bytes = &bytes[word(0) as usize..];
     }
     records
 }

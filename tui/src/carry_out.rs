@@ -1,6 +1,7 @@
 //! Carrying out a change, target by target: one that fails does not keep the others from being changed, and is named.
 
 use client::message::Message;
+use client::names::RETRY_PREFIX;
 use client::producer::Producer;
 use client::{Admin, ClientError, fan_out};
 use remoting::protocol::body::group::SubscriptionGroupConfig;
@@ -93,9 +94,22 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Known<String> {
             .await
         }
         Change::DeleteGroup { group, brokers } => {
-            each(&admin, brokers, move |admin, broker| {
-                let group = group.clone();
-                async move { admin.delete_group(&broker, &group, true).await }
+            let retries = format!("{RETRY_PREFIX}{group}");
+            let of_broker = retries.clone();
+            let deleted = each(&admin, brokers, move |admin, broker| {
+                let (group, retries) = (group.clone(), of_broker.clone());
+                async move {
+                    admin.delete_group(&broker, &group, true).await?;
+                    match admin.topics(&broker).await?.contains_key(&retries) {
+                        true => admin.delete_topic(&broker, &retries).await,
+                        false => Ok(()),
+                    }
+                }
+            });
+            deleted.await?;
+            each(&admin, name_servers(), move |admin, server| {
+                let retries = retries.clone();
+                async move { admin.forget_topic(&server, &retries).await }
             })
             .await
         }

@@ -291,10 +291,6 @@ impl Form {
         if brokers.is_empty() {
             return Err("no master is registered".to_owned());
         }
-        let cluster = snapshot
-            .brokers
-            .first()
-            .map_or("", |broker| broker.cluster.as_str());
         let names = Vec::from_iter(masters.iter().map(|master| master.name.as_str())).join(", ");
         let plan = |lines: Vec<String>, command: String, change| {
             Ok(Plan {
@@ -414,13 +410,13 @@ impl Form {
                 }
                 plan(
                     vec![format!("create group {group} on {names}")],
-                    format!("mqadmin updateSubGroup -c {cluster} -g {group}"),
+                    format!("mq group create {group}"),
                     Change::CreateGroup { group, brokers },
                 )
             }
             Action::DeleteGroup(group) => {
                 let mut lines = vec![format!(
-                    "delete group {group} and all its offsets from {names}"
+                    "delete group {group}, all its offsets and its retry topic from {names}"
                 )];
                 let members = snapshot
                     .group(group)
@@ -431,7 +427,7 @@ impl Form {
                         "{members} members are connected: they will create it again"
                     ));
                 }
-                let command = format!("mqadmin deleteSubGroup -c {cluster} -g {group} -r true");
+                let command = format!("mq group delete {group} --yes");
                 destroys(
                     group,
                     lines,
@@ -560,8 +556,8 @@ impl Form {
             }
         };
         let command = format!(
-            "mqadmin resetOffsetByTime -g {name} -t {topic_name} -s {} -f true",
-            if to_latest { -1 } else { 0 }
+            "mq group reset {name} --topic {topic_name} --to {} --yes",
+            if to_latest { "latest" } else { "earliest" }
         );
         Ok(Plan {
             lines,
@@ -682,17 +678,17 @@ mod tests {
             (
                 Action::CreateGroup,
                 &[("name", "g1")],
-                Ok("mqadmin updateSubGroup -c DefaultCluster -g g1"),
+                Ok("mq group create g1"),
             ),
             (
                 Action::DeleteGroup("billing".to_owned()),
                 &[],
-                Ok("mqadmin deleteSubGroup -c DefaultCluster -g billing -r true"),
+                Ok("mq group delete billing --yes"),
             ),
             (
                 Action::ResetOffsets("billing".to_owned()),
                 &[],
-                Ok("mqadmin resetOffsetByTime -g billing -t orders -s -1 -f true"),
+                Ok("mq group reset billing --topic orders --to latest --yes"),
             ),
             (
                 Action::ResetOffsets("billing".to_owned()),

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+pub(crate) use client::verdict::{bytes, short};
 use serde_json::{Map, Value as Json};
 
 use crate::app::Page;
@@ -325,36 +326,11 @@ pub(crate) fn json_name(title: &str) -> String {
         .replace([' ', '-'], "_")
 }
 
-/// Up to six digits as they are, then with a unit: `999999`, `1.0M`, `1.2G`.
-pub(crate) fn short(count: i64) -> String {
-    match count.unsigned_abs() {
-        0..1_000_000 => count.to_string(),
-        1_000_000..1_000_000_000 => format!("{:.1}M", count as f64 / 1e6),
-        _ => format!("{:.1}G", count as f64 / 1e9),
-    }
-}
-
 pub(crate) fn short_rate(per_second: f64) -> String {
     if per_second < 100.0 {
         format!("{per_second:.1}")
     } else {
         short(per_second.round() as i64)
-    }
-}
-
-/// Bytes with a binary unit: `512 B`, `1.5 MiB`.
-pub(crate) fn bytes(count: i64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut size = count as f64;
-    let mut unit = 0;
-    while size.abs() >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{count} B")
-    } else {
-        format!("{size:.1} {}", UNITS[unit])
     }
 }
 

@@ -1,5 +1,6 @@
 //! State in, screen out. Nothing here asks a server, reads a clock or changes the state.
 
+use client::checks::Level;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -10,7 +11,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::app::{App, Mode, Page};
 use crate::change;
 use crate::command;
-use crate::findings::{Level, findings};
+use crate::findings::{findings, tone};
 use crate::keys;
 use crate::sheet::{Cell, Column, Fact, Row, Sheet, Tone, Value};
 use crate::theme::Theme;
@@ -92,7 +93,7 @@ fn header_line(app: &App, theme: Theme) -> Line<'static> {
             if count > 0 {
                 spans.push(Span::styled(
                     format!("  {count} {}", level.word()),
-                    theme.style(level.tone()),
+                    theme.style(tone(level)),
                 ));
             }
         }

@@ -140,7 +140,7 @@ keys! {
     "brokerTopicEnable" broker_topic_enable: bool = true, AtStart
         => "the topic named as the broker may be read, written and used as a template";
     "traceTopicEnable" trace_topic_enable: bool = false, AtStart
-        => "create the trace topic at start";
+        => "create the trace topic at start, and mark messages with their region, without which consumers of 5.x do not trace";
     "msgTraceTopicName" msg_trace_topic_name: String = "RMQ_SYS_TRACE_TOPIC".to_owned(), AtStart, if values::topic
         => "the trace topic";
 
@@ -167,6 +167,9 @@ keys! {
         => "most messages in the answer to a query by key";
     "defaultQueryMaxNum" default_query_max_num: u32 = 32, AtStart, in COUNT
         => "most messages in the answer to a query by unique key";
+
+    "storeReplyMessageEnable" store_reply_message_enable: bool = true, Live
+        => "keep replies to requests in the cluster's reply topic";
 
     // Delays and transactions.
     "messageDelayLevel" message_delay_level: Vec<i64> = StoreConfig::new(PathBuf::new()).delay_levels_ms, AtStart
@@ -560,10 +563,6 @@ pub(super) const WITHOUT_EFFECT: &[WithoutEffect] = &[
             ("filterSupportRetry", &["false"]),
             ("filterServerNums", &["0"]),
         ],
-    },
-    WithoutEffect {
-        why: "replies are passed on to their producers and not kept",
-        keys: &[("storeReplyMessageEnable", &["false"])],
     },
     WithoutEffect {
         why: "light queues, popping and compaction are not supported yet",

@@ -11,7 +11,7 @@ use thiserror::Error;
 pub(crate) use tags::TagFilter;
 
 /// Apache's name of the expression type that asks for conditions.
-const SQL92: &str = "SQL92";
+pub(crate) const SQL92: &str = "SQL92";
 
 /// A subscription, compiled once for all its pulls.
 #[derive(Debug, Clone, PartialEq)]

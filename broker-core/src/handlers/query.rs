@@ -37,11 +37,13 @@ pub(crate) fn query_message(broker: &Broker, request: &Request<'_>) -> Result<Re
             header.end_timestamp,
         )
         .map_err(|error| Refusal::system(error.to_string()))?;
-    if found.messages.is_empty() {
+    let mut answer = if found.messages.is_empty() {
         let remark = "can not find message, maybe time range not correct";
-        return Err(Refusal::new(ResponseCode::QUERY_NOT_FOUND, remark));
-    }
-    let mut answer = Answer::ok().header(&QueryMessageResponseHeader {
+        Answer::with_code(ResponseCode::QUERY_NOT_FOUND, remark)
+    } else {
+        Answer::ok()
+    };
+    answer = answer.header(&QueryMessageResponseHeader {
         index_last_update_timestamp: found.index_last_update_timestamp,
         index_last_update_phyoffset: found.index_last_update_phyoffset,
     })?;

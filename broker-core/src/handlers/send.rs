@@ -2,17 +2,15 @@
 //! final records, and queues them for the store's writer. The answer follows when they are stored
 //! as the flush type promises.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use remoting::protocol::body::topic::{PERM_WRITE, TopicConfig};
-use remoting::protocol::codes::{RequestCode, ResponseCode};
-use remoting::protocol::ext_fields::ExtBuf;
-use remoting::protocol::headers::send::{SEND_MESSAGE_V2_NAMES, SendMessageRequestHeader};
+use remoting::protocol::codes::ResponseCode;
+use remoting::protocol::headers::send::SendMessageRequestHeader;
 use remoting::protocol::message::batch;
-use remoting::protocol::message::id::offset_message_id;
+use remoting::protocol::message::id::append_offset_message_id;
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::RecordFields;
 use remoting::protocol::message::sys_flag;
@@ -55,10 +53,8 @@ pub(crate) struct SendTicket {
 }
 
 pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
-    let header: SendMessageRequestHeader<'_> = match request.command.request_code() {
-        RequestCode::SEND_MESSAGE => request.header()?,
-        _ => request.command.ext.decode_short(SEND_MESSAGE_V2_NAMES)?,
-    };
+    let header =
+        SendMessageRequestHeader::read(request.command.request_code(), &request.command.ext)?;
     let config = broker.config.current();
     if broker.clock.now_ms() < config.start_accept_send_request_time_stamp {
         let until = config.start_accept_send_request_time_stamp;
@@ -157,7 +153,7 @@ pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
 }
 
 /// The topic of a send, created if need be and allowed. `None`: creating it would block here.
-fn topic_of(
+pub(super) fn topic_of(
     broker: &Broker,
     config: &BrokerConfig,
     request: &Request<'_>,
@@ -183,7 +179,7 @@ fn topic_of(
 }
 
 /// The queue of a send: a negative number leaves the choice to us.
-fn queue_of(
+pub(super) fn queue_of(
     broker: &Broker,
     request: &Request<'_>,
     header: &SendMessageRequestHeader<'_>,
@@ -265,7 +261,7 @@ impl Fate {
         self,
         given: &[u8],
         (topic, queue_id): (&str, i32),
-        cluster: &str,
+        config: &BrokerConfig,
         out: &mut Vec<u8>,
     ) {
         use properties::{CLUSTER, DELAY, REAL_QUEUE_ID, REAL_TOPIC, WAIT};
@@ -287,8 +283,22 @@ impl Fate {
             properties::append(out, REAL_TOPIC, topic);
             properties::append(out, REAL_QUEUE_ID, &queue_id.to_string());
         }
-        properties::append(out, CLUSTER, cluster);
+        mark(given, config, out);
     }
+}
+
+/// Adds what the broker adds to every message: where it is from and, on a broker that has a trace
+/// topic, what the consumers of 5.x look for before they trace.
+fn mark(given: &[u8], config: &BrokerConfig, out: &mut Vec<u8>) {
+    properties::append(out, properties::CLUSTER, &config.broker_cluster_name);
+    if config.trace_topic_enable && properties::get(given, properties::MSG_REGION).is_none() {
+        properties::append(out, properties::MSG_REGION, &config.region_id);
+        properties::append(out, properties::TRACE_ON, trace_on(config));
+    }
+}
+
+fn trace_on(config: &BrokerConfig) -> &'static str {
+    if config.trace_on { "true" } else { "false" }
 }
 
 /// Whether a message that a consumer sends to its retry topic itself has been tried often enough.
@@ -332,9 +342,8 @@ impl Encoder<'_> {
     /// One message.
     fn single(&self, given: &[u8], scratch: &mut Scratch) -> Result<(), Refusal> {
         scratch.properties.clear();
-        let cluster = &self.config.broker_cluster_name;
         self.fate
-            .properties(given, self.real, cluster, &mut scratch.properties);
+            .properties(given, self.real, self.config, &mut scratch.properties);
         self.record(self.header.flag, self.request.body(), scratch)?;
         Ok(())
     }
@@ -354,11 +363,7 @@ impl Encoder<'_> {
             for (name, value) in properties::iter(given) {
                 properties::append(&mut scratch.properties, name, value);
             }
-            properties::append(
-                &mut scratch.properties,
-                properties::CLUSTER,
-                &self.config.broker_cluster_name,
-            );
+            mark(item.properties, self.config, &mut scratch.properties);
             lengths.push(self.record(item.flag, item.body, scratch)?);
         }
         if lengths.is_empty() {
@@ -447,9 +452,19 @@ pub(crate) fn answer(
     result: &Result<Appended, AppendError>,
 ) {
     match result {
-        Ok(appended) => ticket
-            .reply
-            .push(&stored(config, store_host, ticket, appended)),
+        Ok(appended) => {
+            let code = match appended.status {
+                PutStatus::Ok => ticket.stored,
+                PutStatus::FlushDiskTimeout => ResponseCode::FLUSH_DISK_TIMEOUT,
+            };
+            ticket.reply.push_fields(code, |fields| {
+                fields.text(properties::MSG_REGION, &config.region_id);
+                fields.text(properties::TRACE_ON, trace_on(config));
+                fields.plain("msgId", |out| ids(out, store_host, ticket, appended));
+                fields.number("queueId", ticket.queue_id.into());
+                fields.number("queueOffset", appended.queue_offset);
+            });
+        }
         Err(error) => {
             let refusal = match error {
                 AppendError::ReadOnly(_) | AppendError::DiskFull | AppendError::ShuttingDown => {
@@ -464,41 +479,19 @@ pub(crate) fn answer(
     }
 }
 
-fn stored(
-    config: &BrokerConfig,
-    store_host: SocketAddr,
-    ticket: &SendTicket,
-    appended: &Appended,
-) -> Answer {
-    let mut ext = ExtBuf::default();
-    ext.push("MSG_REGION", &config.region_id);
-    ext.push("TRACE_ON", if config.trace_on { "true" } else { "false" });
-    let id_at = |offset| offset_message_id(store_host, offset);
-    let ids: Cow<'_, str> = match &*ticket.record_bytes {
-        [] => id_at(appended.commit_log_offset).into(),
-        lengths => {
-            let mut offset = appended.commit_log_offset;
-            let ids: Vec<String> = lengths
-                .iter()
-                .map(|length| {
-                    let id = id_at(offset);
-                    offset += i64::from(*length);
-                    id
-                })
-                .collect();
-            ids.join(",").into()
-        }
-    };
-    ext.push("msgId", &ids);
-    ext.push("queueId", &ticket.queue_id.to_string());
-    ext.push("queueOffset", &appended.queue_offset.to_string());
-    Answer {
-        code: match appended.status {
-            PutStatus::Ok => ticket.stored,
-            PutStatus::FlushDiskTimeout => ResponseCode::FLUSH_DISK_TIMEOUT,
-        },
-        ext,
-        ..Answer::default()
+/// The ids of the messages of a send, separated by commas.
+fn ids(out: &mut Vec<u8>, store_host: SocketAddr, ticket: &SendTicket, appended: &Appended) {
+    let mut offset = appended.commit_log_offset;
+    append_offset_message_id(out, store_host, offset);
+    // All but the last one, which nothing follows.
+    let followed = ticket
+        .record_bytes
+        .split_last()
+        .map_or(&[][..], |(_, followed)| followed);
+    for length in followed {
+        offset += i64::from(*length);
+        out.push(b',');
+        append_offset_message_id(out, store_host, offset);
     }
 }
 

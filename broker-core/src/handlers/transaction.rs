@@ -1,6 +1,9 @@
-//! `END_TRANSACTION` (37): a half message becomes a message, or is given up. Usually one-way.
+//! Half messages: one becomes a message or is given up (`END_TRANSACTION`, 37, usually one-way); one
+//! that was given up is asked for again (`RESUME_CHECK_HALF_MESSAGE`, 323).
 
+use remoting::protocol::headers::admin::ResumeCheckHalfMessageRequestHeader;
 use remoting::protocol::headers::send::EndTransactionRequestHeader;
+use remoting::protocol::message::id::decode_offset_message_id;
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::{Record, RecordFields};
 use remoting::protocol::message::sys_flag::{
@@ -11,7 +14,7 @@ use store::{AppendRefusal, Wait};
 
 use crate::broker::Broker;
 use crate::events::Ticket;
-use crate::names::TRANS_HALF_TOPIC;
+use crate::names::{TRANS_CHECK_MAX_TIME_TOPIC, TRANS_HALF_TOPIC};
 use crate::transactions::{self, Committed};
 
 pub(crate) fn end_transaction(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
@@ -60,5 +63,27 @@ pub(crate) fn end_transaction(broker: &Broker, request: &Request<'_>) -> Result<
         transactions::note_done(broker, committed)
     };
     queued.map_err(|refusal: AppendRefusal| Refusal::system(refusal.to_string()))?;
+    Ok(Reply::Parked)
+}
+
+pub(crate) fn resume_check(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+    let header: ResumeCheckHalfMessageRequestHeader = request.header()?;
+    let (_, offset) =
+        decode_offset_message_id(&header.msg_id).map_err(|e| Refusal::system(e.to_string()))?;
+    let found = broker
+        .store
+        .message_at(offset)
+        .map_err(|e| Refusal::system(e.to_string()))?;
+    let bytes = found
+        .ok_or_else(|| Refusal::system(format!("can not find message by the offset, {offset}")))?;
+    let half = Record::parse(&bytes).map_err(|e| Refusal::system(e.to_string()))?;
+    if !matches!(half.topic, TRANS_HALF_TOPIC | TRANS_CHECK_MAX_TIME_TOPIC) {
+        return Err(Refusal::system(format!(
+            "the message at {offset} is of topic {} and no half message",
+            half.topic
+        )));
+    }
+    transactions::resume(broker, &half, request.reply_handle())
+        .map_err(|refusal| Refusal::system(refusal.to_string()))?;
     Ok(Reply::Parked)
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use crate::consume_queue::Unit;
+
 /// What the store tells its owner. Called on the store's own threads, one call at a time; it must
 /// not block, and must not call [`crate::Store::shutdown`].
 pub trait StoreEvents: Send + 'static {
@@ -147,7 +149,8 @@ pub struct ReadRequest<'a> {
 /// Where a read may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// In memory only: never blocks. Right for network threads.
+    /// In memory only, the system's page cache included: never waits for a disk. Right for network
+    /// threads.
     MemoryOnly,
     /// On disk as well: may block. Right for a pool of readers.
     Anywhere,
@@ -204,6 +207,17 @@ pub struct ReadResult {
     pub max_offset: i64,
     /// So far behind that a slave should serve this consumer.
     pub suggest_slave: bool,
+}
+
+/// A piece of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueUnits {
+    /// First readable message of the queue.
+    pub min_offset: i64,
+    /// One past the last readable message of the queue.
+    pub max_offset: i64,
+    /// Units that follow each other.
+    pub units: Vec<Unit>,
 }
 
 /// Which message answers a search by time when none has exactly that time.

@@ -208,13 +208,9 @@ impl<F: FileSystem> CommitLog<F> {
     /// before its first file, after its last, or across a file end. What a file lacks of its length
     /// reads as zero.
     pub(crate) fn read(&self, offset: i64, buf: &mut [u8]) -> Result<Option<()>, StoreError> {
-        let Some(segment) = self.segment_at(offset) else {
+        let Some((segment, position)) = self.place(offset, buf.len()) else {
             return Ok(None);
         };
-        let position = (offset - segment.start) as u64;
-        if position + buf.len() as u64 > self.file_size {
-            return Ok(None);
-        }
         match segment.file(&self.fs) {
             // Retention may have removed it since it was looked up.
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -229,6 +225,42 @@ impl<F: FileSystem> CommitLog<F> {
             }
         }
         Ok(Some(()))
+    }
+
+    /// As [`Self::read`], without waiting for a disk. `None` also when that would be necessary.
+    pub(crate) fn read_cached(
+        &self,
+        offset: i64,
+        buf: &mut [u8],
+    ) -> Result<Option<()>, StoreError> {
+        let Some((segment, position)) = self.place(offset, buf.len()) else {
+            return Ok(None);
+        };
+        // Opening it is for those who may wait.
+        let Some(file) = segment.file.get() else {
+            return Ok(None);
+        };
+        let cached = file
+            .read_cached_at(buf, position)
+            .map_err(|e| StoreError::io("read", &segment.path, e))?;
+        Ok(cached.then_some(()))
+    }
+
+    /// Tells the system that a range within one file will be read soon.
+    pub(crate) fn will_need(&self, offset: i64, len: usize) {
+        if let Some((segment, position)) = self.place(offset, len)
+            && let Ok(file) = segment.file(&self.fs)
+        {
+            file.will_need(position, len as u64);
+        }
+    }
+
+    /// The file that has these bytes, and their position in it.
+    fn place(&self, offset: i64, len: usize) -> Option<(Arc<Segment<F>>, u64)> {
+        let segment = self.segment_at(offset)?;
+        let position = (offset - segment.start) as u64;
+        let fits = position + len as u64 <= self.file_size;
+        fits.then_some((segment, position))
     }
 
     /// Creates the file that starts at `start`, full length, first space reserved, name and length

@@ -24,13 +24,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where one message of a queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unit {
+pub struct Unit {
     /// Position of the record in the commit log.
-    pub(crate) phy: i64,
+    pub phy: i64,
     /// Length of the record in bytes.
-    pub(crate) size: i32,
+    pub size: i32,
     /// Hash of the message's tag, or its delivery time.
-    pub(crate) tags_code: i64,
+    pub tags_code: i64,
 }
 
 /// Bytes of a unit.
@@ -260,17 +260,6 @@ impl ConsumeQueue {
         (state.min, published.min(state.max))
     }
 
-    /// Adds units `from..`, at most `max_count`, to `out`, if they are in memory. `false`: the disk
-    /// is needed, nothing was added. Nothing is added for an offset outside the queue.
-    pub(crate) fn units_in_memory(&self, from: i64, max_count: usize, out: &mut Vec<Unit>) -> bool {
-        let mut state = self.state();
-        if from < state.min || from >= state.max {
-            return true;
-        }
-        state.touched = true;
-        state.copy_tail(from, max_count, out)
-    }
-
     /// Puts fillers where messages are missing, so that those from `queue_offset` on keep their places. Returns their
     /// number; 0 when there is no gap, or none that could be true.
     pub(crate) fn fill_gap(&self, queue_offset: i64) -> i64 {
@@ -494,12 +483,9 @@ mod tests {
             assert_eq!((state.tail_start, state.tail.len()), (8, 2 * UNIT_LEN));
         }
         let mut out = Vec::new();
-        assert!(queue.units_in_memory(8, 32, &mut out));
+        assert!(queue.state().copy_tail(8, 32, &mut out));
         assert_eq!(out, [unit(9), unit(10)]);
-        assert!(!queue.units_in_memory(7, 32, &mut out));
-        // Outside the queue there is nothing to be read from the disk either.
-        assert!(queue.units_in_memory(10, 32, &mut out));
-        assert!(queue.units_in_memory(-1, 32, &mut out));
+        assert!(!queue.state().copy_tail(7, 32, &mut out));
         assert_eq!(out.len(), 2);
     }
 }

@@ -24,7 +24,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::consume_queue::{AppendUnitError, Appended, ConsumeQueue, UNIT_LEN, Unit, decode_units};
 use crate::fs::{File, FileSystem, OpenMode};
-use crate::{Boundary, StoreError};
+use crate::{Boundary, ReadFrom, StoreError};
+
+/// Where units were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnitsFrom {
+    /// All are as they were appended.
+    Memory,
+    /// Some stood in a file, and may have changed there.
+    Files,
+    /// The disk is needed, but must not be waited for.
+    Nowhere,
+}
 
 /// What flush leaves in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -304,43 +315,54 @@ impl<F: FileSystem> ConsumeQueues<F> {
         self.unwritten_bytes.load(Ordering::Relaxed) < UNWRITTEN_BYTES_MAX / 2
     }
 
-    /// Adds units `from..`, at most `max_count` (and at most 16,384), to `out`; reads the disk when
-    /// it has to. Nothing is added for an offset outside the queue.
+    /// Adds units `from..`, at most `max_count` (and at most 16,384), to `out`. Nothing is added for
+    /// an offset outside the queue. Where the disk must not be waited for, some may have been added
+    /// before it is needed.
     pub(crate) fn units(
         &self,
         queue: &ConsumeQueue,
         mut from: i64,
         max_count: usize,
         out: &mut Vec<Unit>,
-    ) -> Result<(), StoreError> {
+        how: ReadFrom,
+    ) -> Result<UnitsFrom, StoreError> {
         let mut wanted = max_count.min(READ_UNITS_MAX);
+        let mut source = UnitsFrom::Memory;
         while wanted > 0 {
             let before = out.len();
             let disk_end = {
                 let mut state = queue.state();
                 if from < state.min || from >= state.max {
-                    return Ok(());
+                    return Ok(source);
                 }
                 state.touched = true;
                 if state.copy_tail(from, wanted, out) {
-                    return Ok(());
+                    return Ok(source);
                 }
                 state.tail_start
             };
             let file_end = self.file_start(from) + self.units_per_file;
             let end =
                 (from + i64::try_from(wanted).unwrap_or(i64::MAX)).min(disk_end.min(file_end));
-            match self.read_units(queue, from, end) {
-                Ok(units) => out.extend(decode_units(&units)),
+            let read = match how {
+                ReadFrom::Anywhere => self.read_units(queue, from, end).map(Some),
+                ReadFrom::MemoryOnly => self.cached_units(queue, from, end),
+            };
+            match read {
+                Ok(Some(units)) => {
+                    source = UnitsFrom::Files;
+                    out.extend(decode_units(&units));
+                }
+                Ok(None) => return Ok(UnitsFrom::Nowhere),
                 // Deleted since we looked: the offset is outside the queue now.
-                Err(_) if from < queue.min_offset() => return Ok(()),
+                Err(_) if from < queue.min_offset() => return Ok(source),
                 Err(e) => return Err(e),
             }
             let added = out.len() - before;
             wanted -= added;
             from += i64::try_from(added).unwrap_or(0);
         }
-        Ok(())
+        Ok(source)
     }
 
     /// The offset of the message that was stored at a time, within `min_offset..end`. `store_time`
@@ -400,7 +422,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
         offset: i64,
     ) -> Result<Option<Unit>, StoreError> {
         let mut out = Vec::with_capacity(1);
-        self.units(queue, offset, 1, &mut out)?;
+        self.units(queue, offset, 1, &mut out, ReadFrom::Anywhere)?;
         Ok(out.pop())
     }
 
@@ -514,13 +536,45 @@ impl<F: FileSystem> ConsumeQueues<F> {
         for queue in &queues {
             self.forget(&mut work, queue);
         }
-        let dir = self.dir.join(topic);
-        match self.fs.remove_dir_all(&dir) {
+        self.remove_folder(&mut work, &self.dir.join(topic))
+    }
+
+    /// Deletes one queue and its files if the log has lost all of its messages. Whoever still holds
+    /// it finds it empty; appending to it is refused. False: it has messages, or never had one.
+    pub(crate) fn delete_if_expired(&self, queue: &ConsumeQueue) -> Result<bool, StoreError> {
+        let mut work = self.work();
+        {
+            let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+            let Some(queues) = topics.get_mut(&*queue.topic) else {
+                return Ok(false);
+            };
+            {
+                // From here on nothing can be appended.
+                let mut state = queue.state();
+                if state.gone || state.max == 0 || state.min < state.max {
+                    return Ok(false);
+                }
+                state.gone = true;
+            }
+            queues.retain(|known| known.serial != queue.serial);
+            if queues.is_empty() {
+                topics.remove(&*queue.topic);
+            }
+        }
+        self.forget(&mut work, queue);
+        let topic_dir = self.dir.join(&*queue.topic);
+        self.remove_folder(&mut work, &topic_dir.join(queue.queue_id.to_string()))?;
+        Ok(true)
+    }
+
+    fn remove_folder(&self, work: &mut Work<F>, dir: &Path) -> Result<(), StoreError> {
+        match self.fs.remove_dir_all(dir) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(StoreError::io("delete", &dir, e)),
+            Err(e) => return Err(StoreError::io("delete", dir, e)),
         }
-        work.unsynced_dirs.insert(self.dir.clone());
+        work.unsynced_dirs
+            .insert(dir.parent().unwrap_or(&self.dir).to_owned());
         Ok(())
     }
 
@@ -535,14 +589,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
         }
         self.forget(&mut work, queue);
         let topic_dir = self.dir.join(&*queue.topic);
-        let dir = topic_dir.join(queue.queue_id.to_string());
-        match self.fs.remove_dir_all(&dir) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(StoreError::io("delete", &dir, e)),
-        }
-        work.unsynced_dirs.insert(topic_dir);
-        Ok(())
+        self.remove_folder(&mut work, &topic_dir.join(queue.queue_id.to_string()))
     }
 
     /// Puts fillers into a queue in front of `queue_offset`, where messages are missing; returns their number.
@@ -558,7 +605,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
         gap
     }
 
-    /// Makes a queue one of which nobody who still holds it sees or writes anything.
+    /// Makes a queue that is no longer listed one of which nobody who still holds it sees or writes anything.
     fn forget(&self, work: &mut Work<F>, queue: &ConsumeQueue) {
         let mut state = queue.state();
         state.gone = true;
@@ -828,6 +875,25 @@ impl<F: FileSystem> ConsumeQueues<F> {
         file.read_exact_at(&mut bytes, bytes_of(from - file_start))
             .map_err(|e| StoreError::io("read", &self.path(queue, file_start), e))?;
         Ok(bytes)
+    }
+
+    /// As [`Self::read_units`]; `None` if the disk would have to be waited for.
+    fn cached_units(
+        &self,
+        queue: &ConsumeQueue,
+        from: i64,
+        to: i64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let file_start = self.file_start(from);
+        let Some(file) = self.files.opened(FileKey::new(queue, file_start)) else {
+            return Ok(None);
+        };
+        let len = usize::try_from(to - from).unwrap_or(0) * UNIT_LEN;
+        let mut bytes = vec![0; len];
+        let cached = file
+            .read_cached_at(&mut bytes, bytes_of(from - file_start))
+            .map_err(|e| StoreError::io("read", &self.path(queue, file_start), e))?;
+        Ok(cached.then_some(bytes))
     }
 
     fn file_to_read(

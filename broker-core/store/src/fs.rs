@@ -176,6 +176,12 @@ pub trait File: Send + Sync + 'static {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
 
+    /// Fills `buf` from `offset` if the system has all of it in memory. `false`, with anything in
+    /// `buf`: a disk would have to be waited for, or it cannot be told.
+    fn read_cached_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// Writes all of `buf` at `offset`, growing the file if needed. Survives the death of the
     /// process when it returns, and a power failure after a sync. A failure may leave any part
     /// of the bytes.
@@ -335,6 +341,18 @@ impl File for OsFile {
             }
         }
         Ok(done)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn read_cached_at(&self, buf: &mut [u8], offset: u64) -> io::Result<bool> {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        let wanted = buf.len();
+        let into = &mut [io::IoSliceMut::new(buf)];
+        match preadv2(&self.file, into, offset, ReadWriteFlags::NOWAIT) {
+            Ok(read) => Ok(read == wanted),
+            Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
     }
 
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {

@@ -34,7 +34,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use remoting::protocol::message::tags::java_hash_of_units;
+use remoting::protocol::message::tags::{continue_java_hash, java_hash};
 
 use crate::StoreError;
 use crate::fs::{File, FileSystem, OpenMode, create_durably};
@@ -57,8 +57,7 @@ const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The hash by which a key is found: never negative.
 pub(crate) fn key_hash(topic: &str, key: &str) -> i32 {
-    let units = topic.encode_utf16().chain([u16::from(b'#')]);
-    let hash = java_hash_of_units(units.chain(key.encode_utf16()));
+    let hash = continue_java_hash(continue_java_hash(java_hash(topic), "#"), key);
     // Java's `abs` leaves the smallest number negative; RocketMQ takes 0 for it.
     hash.checked_abs().unwrap_or(0)
 }

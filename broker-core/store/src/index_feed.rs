@@ -13,6 +13,11 @@ use crate::signal::Signal;
 
 /// Entries that may wait; above it the log's writer waits. Ten seconds' worth at full speed.
 const WAITING_MAX: usize = 1_000_000;
+/// Entries gather this long before they are put, unless somebody waits for them: waking the thread
+/// for each batch of the log would cost more than putting its entries does.
+const GATHER: Duration = Duration::from_millis(50);
+/// As many entries as this are put at once.
+const GATHER_MAX: usize = 16 * 1024;
 
 /// Between two tries when there is no space.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,7 +37,10 @@ pub(crate) struct IndexFeed<F: FileSystem> {
     waiting: Mutex<Waiting>,
     /// Entries were taken, or put.
     moved: Condvar,
+    /// Something is to be done, in a while.
     signal: Signal,
+    /// It is to be done now.
+    hurry: Signal,
     /// All entries of records in front of this position of the log are in the index.
     done_to: AtomicI64,
     failed: AtomicBool,
@@ -58,6 +66,7 @@ impl<F: FileSystem> IndexFeed<F> {
             }),
             moved: Condvar::new(),
             signal: Signal::default(),
+            hurry: Signal::default(),
             done_to: AtomicI64::new(done_to),
             failed: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
@@ -73,10 +82,17 @@ impl<F: FileSystem> IndexFeed<F> {
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        let before = waiting.entries.len();
         waiting.entries.append(entries);
+        let after = waiting.entries.len();
         waiting.fed_to = end;
         drop(waiting);
-        self.signal.raise();
+        if before == 0 && after > 0 {
+            self.signal.raise();
+        }
+        if before < GATHER_MAX && after >= GATHER_MAX {
+            self.hurry.raise();
+        }
     }
 
     /// Puts entries into the index until the feed is closed and empty. The thread's body.
@@ -86,6 +102,8 @@ impl<F: FileSystem> IndexFeed<F> {
     pub(crate) fn run(&self) {
         let mut entries = Vec::new();
         loop {
+            self.signal.wait(None);
+            self.hurry.wait(Some(GATHER));
             let (fed_to, closed) = {
                 let mut waiting = lock(&self.waiting);
                 std::mem::swap(&mut waiting.entries, &mut entries);
@@ -105,15 +123,11 @@ impl<F: FileSystem> IndexFeed<F> {
                     }
                 }
             }
-            let idle = entries.is_empty();
+            if closed {
+                return;
+            }
             entries.clear();
             entries.shrink_to(64 * 1024);
-            if idle {
-                if closed {
-                    return;
-                }
-                self.signal.wait(None);
-            }
         }
     }
 
@@ -162,6 +176,8 @@ impl<F: FileSystem> IndexFeed<F> {
             {
                 return done_to;
             }
+            self.signal.raise();
+            self.hurry.raise();
             waiting = self
                 .moved
                 .wait(waiting)
@@ -174,5 +190,6 @@ impl<F: FileSystem> IndexFeed<F> {
         lock(&self.waiting).closed = true;
         self.moved.notify_all();
         self.signal.raise();
+        self.hurry.raise();
     }
 }

@@ -1,7 +1,7 @@
 //! Reading: messages of a queue, positions, single messages, messages by key.
 //!
 //! Messages are handed out as the log has them. The newest come from memory, shared and not copied;
-//! older ones are read from the files, neighbours with one call.
+//! older ones are copied from the files. What the system has in memory needs no thread that may wait.
 
 use std::sync::atomic::Ordering;
 
@@ -10,20 +10,23 @@ use remoting::protocol::message::record::{Record, peek};
 use remoting::protocol::message::sys_flag;
 
 use crate::consume_queue::{ConsumeQueue, Unit};
+use crate::consume_queues::UnitsFrom;
 use crate::fs::FileSystem;
 use crate::log_scan::record_at;
 use crate::store::Store;
 use crate::tail::Pieces;
 use crate::{
-    Boundary, QueryResult, ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus, StoreError,
-    StoreEvents,
+    Boundary, QueryResult, QueueUnits, ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus,
+    StoreError, StoreEvents,
 };
 
 /// Units that one read looks at, at least; Apache's 16,000 bytes.
 const SCAN_UNITS_MIN: usize = 800;
-/// Records this close to each other are read with one call.
+/// Records this close to each other are asked for together.
 const GAP_MAX: i64 = 16 * 1024;
-/// Bytes of one such call.
+/// Records this close to each other are read with one call: copying what is between them costs less.
+const COPIED_GAP_MAX: i64 = 4096;
+/// Bytes that are asked for together.
 const SPAN_MAX: i64 = 1024 * 1024;
 /// Position of the store timestamp in a record; 12 bytes later if the born host is IPv6.
 const STORE_TIMESTAMP_AT: usize = 56;
@@ -99,21 +102,17 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let mut units = Vec::new();
         let mut next = offset;
         let mut removed = false;
-        let mut from_disk = false;
+        let mut from_files = false;
         'units: while next < scan_end {
             units.clear();
             let count = usize::try_from(scan_end - next)
                 .unwrap_or(0)
                 .min(wanted.max(32));
-            if !queue.units_in_memory(next, count, &mut units) {
-                if from == ReadFrom::MemoryOnly {
-                    if chosen.is_empty() {
-                        return Ok(None);
-                    }
-                    break;
-                }
-                from_disk = true;
-                shared.queues.units(&queue, next, count, &mut units)?;
+            match shared.queues.units(&queue, next, count, &mut units, from)? {
+                UnitsFrom::Memory => {}
+                UnitsFrom::Files => from_files = true,
+                UnitsFrom::Nowhere if chosen.is_empty() => return Ok(None),
+                UnitsFrom::Nowhere => break,
             }
             if units.is_empty() {
                 // The queue's beginning has moved behind the offset since we looked.
@@ -151,33 +150,26 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             return none(status, next);
         }
 
-        let mut pieces = Pieces::default();
+        let mut pieces = Pieces::with_room(chosen.len(), limits.bytes);
         let places = chosen.iter().map(|chosen| (chosen.phy, chosen.len));
         // What a queue's file says is not believed before its records have been looked at.
-        let hot = !from_disk && shared.tail.read(places, &mut pieces) == chosen.len();
+        let hot = !from_files && shared.tail.read(places, &mut pieces) == chosen.len();
         let runs = if hot {
             pieces.into_runs()
-        } else if from == ReadFrom::MemoryOnly {
-            return Ok(None);
         } else {
-            match self.read_records(&queue, &chosen) {
-                Ok(Some(runs)) => runs,
-                // Retention was faster.
-                Ok(None) => return none(ReadStatus::MessageWasRemoving, next),
-                Err(Unreadable { at, error }) => {
-                    // Up to there all is well. The next read begins with it, and fails.
-                    let Some(damaged) = chosen.get(at).filter(|_| at > 0) else {
-                        return Err(error);
-                    };
-                    next = damaged.offset;
-                    limits.bytes = chosen[..at].iter().map(|chosen| chosen.len).sum();
-                    chosen.truncate(at);
-                    match self.read_records(&queue, &chosen) {
-                        Ok(Some(runs)) => runs,
-                        Ok(None) => return none(ReadStatus::MessageWasRemoving, next),
-                        Err(Unreadable { error, .. }) => return Err(error),
+            match self.read_records(&queue, &chosen, from)? {
+                Some(Sound { runs, count }) => {
+                    if let Some(damaged) = chosen.get(count) {
+                        // The next read begins with it, and fails.
+                        next = damaged.offset;
+                        chosen.truncate(count);
+                        limits.bytes = chosen.iter().map(|chosen| chosen.len).sum();
                     }
+                    runs
                 }
+                None if from == ReadFrom::MemoryOnly => return Ok(None),
+                // Retention was faster.
+                None => return none(ReadStatus::MessageWasRemoving, next),
             }
         };
         let last = chosen.last().map_or(0, |chosen| chosen.phy);
@@ -194,74 +186,152 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     }
 
     /// Reads records from the files, and looks at each whether it is the one that its unit names, and whole: what has
-    /// lain on a disk may have changed there. `None`: one of them is gone.
+    /// lain on a disk may have changed there. Gives those in front of the first that is not. `None`: one of them is gone,
+    /// or, where the disk must not be waited for, not in memory.
     fn read_records(
         &self,
         queue: &ConsumeQueue,
         chosen: &[Chosen],
-    ) -> Result<Option<Vec<Bytes>>, Unreadable> {
-        let log = &self.shared.log;
-        let file_size = log.file_size();
-        let mut runs: Vec<Bytes> = Vec::new();
-        let mut done = 0;
-        let mut one_by_one = false;
-        while let Some(first) = chosen.get(done) {
+        how: ReadFrom,
+    ) -> Result<Option<Sound>, StoreError> {
+        let mut failure = None;
+        let mut readable = chosen.len();
+        if let Some(at) = chosen.iter().position(|chosen| !self.can_be(chosen)) {
+            let what = "a queue names a record that cannot be";
+            failure = Some(self.damaged(chosen[at].phy, what));
+            readable = at;
+        }
+        let near: Vec<&[Chosen]> = self
+            .neighbours(&chosen[..readable], COPIED_GAP_MAX)
+            .collect();
+        if how == ReadFrom::Anywhere {
+            self.announce(&chosen[..readable]);
+        }
+        let mut buffer = vec![0; near.iter().map(|records| span(records).1).sum()];
+        let mut place = &mut buffer[..];
+        let mut read = 0;
+        for records in &near {
+            let (start, len) = span(records);
+            let (now, later) = place.split_at_mut(len);
+            match self.read_log(start, now, how) {
+                Ok(Some(())) => read += records.len(),
+                Ok(None) => return Ok(None),
+                Err(_) => {
+                    // A record that can be read must not suffer from its neighbours.
+                    for record in *records {
+                        let at = (record.phy - start) as usize;
+                        match self.read_log(record.phy, &mut now[at..at + record.len], how) {
+                            Ok(Some(())) => read += 1,
+                            Ok(None) => return Ok(None),
+                            Err(error) => {
+                                failure = Some(error);
+                                break;
+                            }
+                        }
+                    }
+                    if read < readable && failure.is_some() {
+                        break;
+                    }
+                }
+            }
+            place = later;
+        }
+        let buffer = Bytes::from(buffer);
+        let mut runs = Vec::with_capacity(read);
+        let mut count = 0;
+        // Neighbours without a gap stay one run.
+        let mut run = 0..0;
+        let mut begin = 0;
+        'records: for records in near {
+            let (start, len) = span(records);
+            for record in records {
+                if count == read {
+                    break 'records;
+                }
+                let at = begin + (record.phy - start) as usize;
+                if let Err(what) = check(queue, record, &buffer[at..at + record.len]) {
+                    failure = Some(self.damaged(record.phy, what));
+                    break 'records;
+                }
+                count += 1;
+                if run.end != at {
+                    if !run.is_empty() {
+                        runs.push(buffer.slice(run));
+                    }
+                    run = at..at;
+                }
+                run.end = at + record.len;
+            }
+            begin += len;
+        }
+        if count == 0
+            && let Some(failure) = failure
+        {
+            return Err(failure);
+        }
+        runs.push(buffer.slice(run));
+        Ok(Some(Sound { runs, count }))
+    }
+
+    fn read_log(
+        &self,
+        at: i64,
+        buffer: &mut [u8],
+        how: ReadFrom,
+    ) -> Result<Option<()>, StoreError> {
+        match how {
+            ReadFrom::MemoryOnly => self.shared.log.read_cached(at, buffer),
+            ReadFrom::Anywhere => self.shared.log.read(at, buffer),
+        }
+    }
+
+    /// Whether a record can lie where a unit has it: within what is written, and within one file.
+    fn can_be(&self, chosen: &Chosen) -> bool {
+        let file_size = self.shared.log.file_size();
+        let Some(end) = chosen.phy.checked_add(chosen.len as i64) else {
+            return false;
+        };
+        end <= self.shared.written.load(Ordering::Acquire)
+            && chosen.phy / file_size == (end - 1) / file_size
+    }
+
+    /// Splits records into groups that lie in one file, with gaps of so many bytes at most.
+    fn neighbours<'c>(
+        &self,
+        chosen: &'c [Chosen],
+        gap_max: i64,
+    ) -> impl Iterator<Item = &'c [Chosen]> + use<'c, E, F> {
+        let file_size = self.shared.log.file_size();
+        let mut rest = chosen;
+        std::iter::from_fn(move || {
+            let first = rest.first()?;
             let start = first.phy;
             let mut end = start + first.len as i64;
             let mut count = 1;
-            for &Chosen { phy, len, .. } in &chosen[done + 1..] {
-                let near =
-                    phy >= end && phy - end <= GAP_MAX && phy + len as i64 - start <= SPAN_MAX;
-                if one_by_one || !near || phy / file_size != start / file_size {
-                    break;
-                }
+            while let Some(&Chosen { phy, len, .. }) = rest.get(count)
+                && phy >= end
+                && phy - end <= gap_max
+                && phy + len as i64 - start <= SPAN_MAX
+                && phy / file_size == start / file_size
+            {
                 end = phy + len as i64;
                 count += 1;
             }
-            let failed = |at, error| Unreadable { at, error };
-            let Ok(span) = usize::try_from(end - start) else {
-                return Ok(None);
-            };
-            if end - start > file_size {
-                let error = self.damaged(start, "a queue names a record larger than a file");
-                return Err(failed(done, error));
+            let (now, later) = rest.split_at(count);
+            rest = later;
+            Some(now)
+        })
+    }
+
+    /// Lets the system read near records with one request to the disk, the gaps between them
+    /// included.
+    fn announce(&self, chosen: &[Chosen]) {
+        for records in self.neighbours(chosen, GAP_MAX) {
+            if records.len() > 1 {
+                let (start, len) = span(records);
+                self.shared.log.will_need(start, len);
             }
-            let mut buffer = vec![0; span];
-            match log.read(start, &mut buffer) {
-                Ok(Some(())) => {}
-                Ok(None) => return Ok(None),
-                // One that can be read must not suffer from its neighbours.
-                Err(_) if count > 1 => {
-                    one_by_one = true;
-                    continue;
-                }
-                Err(error) => return Err(failed(done, error)),
-            }
-            let buffer = Bytes::from(buffer);
-            // Neighbours stay one run.
-            let mut run: Option<(usize, usize)> = None;
-            for (index, chosen) in chosen[done..done + count].iter().enumerate() {
-                let at = (chosen.phy - start) as usize;
-                let to = at + chosen.len;
-                if let Err(what) = check(queue, chosen, &buffer[at..to]) {
-                    let error = self.damaged(chosen.phy, what);
-                    return Err(failed(done + index, error));
-                }
-                run = match run {
-                    Some((from, end)) if end == at => Some((from, to)),
-                    Some((from, end)) => {
-                        runs.push(buffer.slice(from..end));
-                        Some((at, to))
-                    }
-                    None => Some((at, to)),
-                };
-            }
-            if let Some((from, to)) = run {
-                runs.push(buffer.slice(from..to));
-            }
-            done += count;
         }
-        Ok(Some(runs))
     }
 
     fn damaged(&self, phy: i64, what: impl Into<String>) -> StoreError {
@@ -399,6 +469,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let Some(feed) = &self.shared.index else {
             return Ok(QueryResult::default());
         };
+        feed.catch_up(self.shared.visible.load(Ordering::Acquire));
         let found = feed.index.query(topic, key, max, begin_ms, end_ms)?;
         let mut messages = Vec::with_capacity(found.offsets.len());
         for offset in found.offsets {
@@ -443,6 +514,36 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         })
     }
 
+    /// A piece of a queue as it stands in its files: at most `count` units from `from` on, none for an
+    /// offset outside. `None` for an unknown queue.
+    ///
+    /// # Errors
+    /// What could not be read.
+    pub fn queue_units(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: i64,
+        count: usize,
+    ) -> Result<Option<QueueUnits>, StoreError> {
+        let queues = &self.shared.queues;
+        let Some(queue) = queues.queue(topic, queue_id) else {
+            return Ok(None);
+        };
+        let (min_offset, max_offset) = queue.readable();
+        let mut units = Vec::new();
+        if (min_offset..max_offset).contains(&from) {
+            let readable = usize::try_from(max_offset - from).unwrap_or(usize::MAX);
+            let count = count.min(readable);
+            queues.units(&queue, from, count, &mut units, ReadFrom::Anywhere)?;
+        }
+        Ok(Some(QueueUnits {
+            min_offset,
+            max_offset,
+            units,
+        }))
+    }
+
     fn readable_unit(&self, queue: &ConsumeQueue, offset: i64) -> Result<Option<Unit>, StoreError> {
         let (min, max) = queue.readable();
         if !(min..max).contains(&offset) {
@@ -476,10 +577,10 @@ struct Chosen {
     offset: i64,
 }
 
-/// The first of the chosen records that cannot be handed out.
-struct Unreadable {
-    at: usize,
-    error: StoreError,
+/// Records that can be handed out.
+struct Sound {
+    runs: Vec<Bytes>,
+    count: usize,
 }
 
 /// Whether bytes of the log are the record that a queue has there.
@@ -501,6 +602,17 @@ fn check(queue: &ConsumeQueue, chosen: &Chosen, bytes: &[u8]) -> Result<(), Stri
         ));
     }
     record.verify_crc().map_err(|e| e.to_string())
+}
+
+/// Offset and length of records with what is between them.
+fn span(records: &[Chosen]) -> (i64, usize) {
+    match (records.first(), records.last()) {
+        (Some(first), Some(last)) => {
+            let before = usize::try_from(last.phy - first.phy).unwrap_or(0);
+            (first.phy, before + last.len)
+        }
+        _ => (0, 0),
+    }
 }
 
 /// What an answer may hold.

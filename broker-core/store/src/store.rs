@@ -189,6 +189,26 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }
     }
 
+    /// Deletes queues of which the log has lost every message, if `choose` wants that for a topic and
+    /// queue. Numbering would begin anew in such a queue, so nobody must have a place in it. Returns
+    /// those that are gone.
+    ///
+    /// # Errors
+    /// `Io` when files cannot be deleted; what is left can be deleted by a second try.
+    pub fn delete_expired_queues(
+        &self,
+        choose: impl Fn(&str, i32) -> bool,
+    ) -> Result<Vec<(Arc<str>, i32)>, StoreError> {
+        let queues = &self.shared.queues;
+        let mut deleted = Vec::new();
+        for queue in queues.all() {
+            if choose(&queue.topic, queue.queue_id) && queues.delete_if_expired(&queue)? {
+                deleted.push((queue.topic.clone(), queue.queue_id));
+            }
+        }
+        Ok(deleted)
+    }
+
     /// Deletes expired files soon, whatever the hour says.
     pub fn delete_expired_files(&self) {
         self.shared.clean_now.store(true, Ordering::Release);

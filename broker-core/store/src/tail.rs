@@ -28,22 +28,37 @@ struct Inner {
 }
 
 /// Pieces of the log, gathered in order.
-#[derive(Default)]
 pub(crate) struct Pieces {
     runs: Vec<Bytes>,
     /// What was copied and is not in `runs` yet.
     copied: Vec<u8>,
+    /// Bytes that are still to come, at most.
+    left: usize,
 }
 
 impl Pieces {
+    /// Takes so many records of so many bytes in all without allocating for each.
+    pub(crate) fn with_room(records: usize, bytes: usize) -> Self {
+        Self {
+            runs: Vec::with_capacity(records),
+            copied: Vec::new(),
+            left: bytes,
+        }
+    }
+
     /// Adds a piece that is shared. Neighbours in memory become one run.
     pub(crate) fn push_shared(&mut self, piece: Bytes) {
         self.settle();
+        self.left = self.left.saturating_sub(piece.len());
         self.runs.push(piece);
     }
 
     /// Adds a copy of a piece.
     pub(crate) fn push_copy(&mut self, piece: &[u8]) {
+        if self.copied.is_empty() {
+            self.copied.reserve(self.left);
+        }
+        self.left = self.left.saturating_sub(piece.len());
         self.copied.extend_from_slice(piece);
     }
 
@@ -200,7 +215,7 @@ mod tests {
     use super::*;
 
     fn read(tail: &HotTail, offset: i64, len: usize) -> Option<Vec<u8>> {
-        let mut pieces = Pieces::default();
+        let mut pieces = Pieces::with_room(1, len);
         let found = tail.read([(offset, len)].into_iter(), &mut pieces);
         (found == 1).then(|| pieces.into_runs().concat())
     }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use clap::ValueEnum;
 use client::consumer::{ConsumeFrom, Consumer, ConsumerOptions, MessageModel};
-use client::message::MessageExt;
 use client::pull::{PullStatus, Puller};
 use client::{Client, ClientError, Expression};
 
 use remoting::protocol::body::queue_map::MessageQueue;
 
-use super::message::MessageLine;
+use super::message::{Format, Printer};
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 use crate::profile::Cluster;
@@ -56,17 +54,6 @@ pub(crate) struct Args {
     cluster: Cluster,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Store time, broker:queue:offset, tag, keys, body; separated by tabs
-    Line,
-    /// One JSON object per line
-    #[value(alias = "jsonl")]
-    Json,
-    /// Only the body, as it is, and a line end
-    Body,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum From {
     First,
@@ -87,7 +74,10 @@ fn from(text: &str) -> Result<From, String> {
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let expression = Expression::tags(args.tag.as_deref().unwrap_or_default())
         .map_err(|e| CliError::client("cannot select messages", &e))?;
-    let client = args.cluster.client()?;
+    let client = match args.group {
+        Some(_) => args.cluster.client_to_change(output, false)?,
+        None => args.cluster.client()?,
+    };
     let mut printer = Printer {
         output,
         format: args.output,
@@ -244,25 +234,4 @@ async fn as_member(
     };
     consumer.close().await;
     outcome
-}
-
-struct Printer<'a> {
-    output: &'a Output,
-    format: Format,
-    left: Option<u64>,
-}
-
-impl Printer<'_> {
-    /// True: that was the last one wanted.
-    fn print(&mut self, message: &MessageExt) -> Result<bool> {
-        match self.format {
-            Format::Line => self.output.line(&MessageLine::from(message).text())?,
-            Format::Json => self.output.line(&MessageLine::from(message).json()?)?,
-            Format::Body => self.output.raw(&[&message.body[..], b"\n"].concat())?,
-        }
-        if let Some(left) = &mut self.left {
-            *left -= 1;
-        }
-        Ok(self.left == Some(0))
-    }
 }

@@ -7,16 +7,24 @@ use crate::dropin::Program;
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
+pub(crate) mod bench;
 pub(crate) mod broker;
+pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod consume;
 pub(crate) mod dev;
+pub(crate) mod dlq;
+pub(crate) mod doctor;
+pub(crate) mod error;
 pub(crate) mod group;
 pub(crate) mod install_links;
+pub(crate) mod man;
 pub(crate) mod message;
 pub(crate) mod namesrv;
+pub(crate) mod profile;
+pub(crate) mod schema;
 pub(crate) mod send;
 pub(crate) mod shutdown;
 pub(crate) mod status;
@@ -28,7 +36,11 @@ pub(crate) mod tui;
 pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
     match command {
         Command::Completion(args) => completion::run(&args, output),
+        Command::Error(args) => error::run(&args, output),
+        Command::Man(args) => man::run(&args, output),
+        Command::Schema(args) => schema::run(&args, output),
         Command::Config(args) => config::run(&args, output),
+        Command::Profile(args) => profile::run(&args, output),
         Command::Dev(args) => dev::run(&args, output),
         Command::Broker(args) => broker::run(args, output),
         Command::Namesrv(args) => namesrv::run(args, output),
@@ -37,11 +49,15 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Topic(args) => wait_for(topic::run(&args, output)),
         Command::Group(args) => wait_for(group::run(&args, output)),
         Command::Message(args) => wait_for(message::run(&args, output)),
+        Command::Dlq(args) => wait_for(dlq::run(&args, output)),
+        Command::Client(args) => wait_for(client::run(&args, output)),
         Command::Send(args) => wait_for(send::run(&args, output)),
         Command::Consume(args) => wait_for(consume::run(&args, output)),
+        Command::Bench(args) => bench::run(&args, output),
         Command::Store(args) => store::run(&args, output),
         Command::InstallLinks(args) => install_links::run(&args, output),
         Command::Mqadmin { words } => Ok(Program::Mqadmin.run(&words, output)),
+        Command::Doctor(args) => wait_for(doctor::run(&args, output)),
         Command::Tui(args) => wait_for(tui::run(&args, output)),
         Command::Status(args) => wait_for(status::run(&args, output)),
     }

@@ -153,7 +153,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
         .map(|text| queue(&args.topic, text))
         .transpose()?;
     let mut bodies = Bodies::open(args)?;
-    let client = args.cluster.client()?;
+    let client = args.cluster.client_to_change(output, false)?;
     let producer = Producer::new(client.clone(), GROUP)
         .map_err(|e| CliError::client("cannot start the producer", &e))?;
     let bar = progress::messages(bodies.total(), "sent");

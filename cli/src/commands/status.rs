@@ -8,6 +8,7 @@ use crate::watch;
 
 /// List the servers that run on this host
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  mq status\n  mq status -o jsonl")]
 pub(crate) struct Args {
     #[command(flatten)]
     read: Read,

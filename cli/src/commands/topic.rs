@@ -1,17 +1,17 @@
 //! `mq topic`: list, look at, make, change and delete topics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use clap::{Subcommand, ValueEnum};
-use client::admin::Broker;
 use client::names::is_system_topic;
-use client::{Admin, ClientError, fan_out};
+use client::{ClientError, fan_out};
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 
 use crate::confirm::Confirm;
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
+use crate::lookup::{self, no_such_topic, only};
 use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::{Cluster, masters, missing_from};
+use crate::profile::{Cluster, missing_from};
 use crate::time;
 use crate::watch;
 
@@ -49,6 +49,12 @@ enum Command {
         after_help = "Examples:\n  mq topic update orders --queues 16\n  mq topic update orders --perm r"
     )]
     Update(Write),
+    /// Show what clients may do with a topic, or change it
+    #[command(
+        after_help = "Examples:\n  mq topic perm orders\n  mq topic perm orders r        nobody may send, consumers drain it\n  \
+                            mq topic perm orders rw --broker broker-a"
+    )]
+    Perm(PermArgs),
     /// Delete a topic with its messages, from all brokers and name servers
     #[command(
         after_help = "Examples:\n  mq topic delete orders --dry-run\n  mq topic delete orders --yes"
@@ -84,7 +90,7 @@ struct Write {
     /// Queues on each broker [default for a new topic: 8]
     #[arg(short, long, value_parser = clap::value_parser!(u32).range(1..=65_535))]
     queues: Option<u32>,
-    /// What clients may do with it: r, w or rw [default for a new topic: rw]
+    /// What clients may do with it: r, w, rw or none [default for a new topic: rw]
     #[arg(short, long, value_enum)]
     perm: Option<Perm>,
     /// On this broker only; may be given several times [default: all masters]
@@ -92,6 +98,25 @@ struct Write {
     broker: Vec<String>,
     /// Only show what would be done
     #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    read: Read,
+}
+
+#[derive(Debug, clap::Args)]
+struct PermArgs {
+    /// Name of the topic
+    topic: String,
+    /// What clients may do with it: r, w, rw or none [default: show what they may]
+    #[arg(value_enum)]
+    perm: Option<Perm>,
+    /// On this broker only; may be given several times [default: all masters that have it]
+    #[arg(short, long, value_name = "NAME", requires = "perm")]
+    broker: Vec<String>,
+    /// Only show what would be done
+    #[arg(long, requires = "perm")]
     dry_run: bool,
     #[command(flatten)]
     cluster: Cluster,
@@ -116,14 +141,17 @@ enum Perm {
     R,
     W,
     Rw,
+    /// Neither
+    None,
 }
 
 impl Perm {
     fn bits(self) -> i32 {
         match self {
-            Self::R => 4,
-            Self::W => 2,
-            Self::Rw => 6,
+            Self::R => PERM_READ,
+            Self::W => PERM_WRITE,
+            Self::Rw => PERM_READ | PERM_WRITE,
+            Self::None => 0,
         }
     }
 }
@@ -148,6 +176,14 @@ row! {
         order: Known<bool> as wide,
         messages: Known<i64>,
         last_store_time: Known<Option<String>>,
+    }
+}
+
+row! {
+    struct PermRow named by topic {
+        topic: String,
+        broker: String,
+        perm: String,
     }
 }
 
@@ -195,6 +231,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
         Command::Stats(args) => stats(args, output).await,
         Command::Create(args) => write(args, true, output).await,
         Command::Update(args) => write(args, false, output).await,
+        Command::Perm(args) => perm(args, output).await,
         Command::Delete(args) => delete(args, output).await,
     }
 }
@@ -204,38 +241,15 @@ fn perm_text(perm: i32) -> String {
     format!("{}{}", bit(PERM_READ, "r"), bit(PERM_WRITE, "w"))
 }
 
-/// The settings of all topics, by master; and who did not answer.
-async fn topics_by_master(admin: &Admin) -> Result<(TopicsByBroker, Vec<String>)> {
-    let masters = masters(admin).await?;
-    let answers = fan_out::all(masters, |broker| {
-        let admin = admin.clone();
-        async move {
-            let topics = admin.topics(&broker.address).await;
-            (broker, topics)
-        }
-    });
-    let mut known = Vec::new();
-    let mut unknown = Vec::new();
-    for (broker, topics) in answers.await {
-        match topics {
-            Ok(topics) => known.push((broker, topics)),
-            Err(error) => unknown.push(missing_from(&broker, &error)),
-        }
-    }
-    Ok((known, unknown))
-}
-
 /// Name servers remember topics of brokers that are away.
 const NOWHERE: &str = "no broker that answered has it";
-
-type TopicsByBroker = Vec<(Broker, BTreeMap<String, TopicConfig>)>;
 
 async fn list(args: &List, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin()?;
     watch::read(output, &args.read, async || {
         let names = admin.topic_names().await;
         let names = names.map_err(|e| CliError::client("cannot list the topics", &e))?;
-        let (by_master, missing) = topics_by_master(&admin).await?;
+        let (by_master, missing) = lookup::topics(&admin).await?;
         let own: BTreeSet<&str> = by_master
             .iter()
             .flat_map(|(broker, _)| [broker.name.as_str(), broker.cluster.as_str()])
@@ -277,44 +291,10 @@ async fn list(args: &List, output: &Output) -> Result<Exit> {
     .await
 }
 
-/// The masters that have a topic, with its settings; not found if none has it.
-async fn holders(admin: &Admin, topic: &str) -> Result<(Vec<(Broker, TopicConfig)>, Vec<String>)> {
-    let (by_master, missing) = topics_by_master(admin).await?;
-    let on: Vec<_> = by_master
-        .iter()
-        .filter_map(|(broker, topics)| Some((broker.clone(), topics.get(topic)?.clone())))
-        .collect();
-    if on.is_empty() {
-        let known = by_master
-            .iter()
-            .flat_map(|(_, topics)| topics.keys().map(String::as_str));
-        return Err(no_such_topic(topic, known, &missing));
-    }
-    Ok((on, missing))
-}
-
-fn no_such_topic<'a>(
-    topic: &str,
-    known: impl IntoIterator<Item = &'a str>,
-    missing: &[String],
-) -> CliError {
-    let similar = nearest(topic, known);
-    let hint = match similar {
-        Some(similar) => format!("did you mean '{similar}'?"),
-        None => format!("see mq topic list, or create it: mq topic create {topic}"),
-    };
-    match missing {
-        [] => CliError::not_found(format!("there is no topic '{topic}'")).hint(hint),
-        [first, ..] => CliError::failed(format!(
-            "no broker that answered has topic '{topic}', and not all answered: {first}"
-        )),
-    }
-}
-
 async fn show(args: &One, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin()?;
     watch::read(output, &args.read, async || {
-        let (on, missing) = holders(&admin, &args.topic).await?;
+        let (on, missing) = lookup::topic(&admin, &args.topic).await?;
         let rows = fan_out::all(on, |(broker, config)| {
             let (admin, topic) = (admin.clone(), args.topic.clone());
             async move {
@@ -393,7 +373,7 @@ async fn route(args: &One, output: &Output) -> Result<Exit> {
 async fn stats(args: &One, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin()?;
     watch::read(output, &args.read, async || {
-        let (on, mut missing) = holders(&admin, &args.topic).await?;
+        let (on, mut missing) = lookup::topic(&admin, &args.topic).await?;
         let answers = fan_out::all(on, |(broker, _)| {
             let (admin, topic) = (admin.clone(), args.topic.clone());
             async move {
@@ -429,7 +409,7 @@ const NEW_QUEUES: i32 = 8;
 
 /// Creates a topic or changes it: on the masters named, or on all that it is meant for.
 async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
     let what = || {
         format!(
             "cannot {} topic '{}'",
@@ -437,18 +417,15 @@ async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
             args.topic
         )
     };
-    let (by_master, mut missing) = topics_by_master(&admin).await?;
-    for wanted in &args.broker {
-        let known = || by_master.iter().map(|(broker, _)| broker.name.as_str());
-        if !known().any(|name| name == wanted) {
-            let error = CliError::not_found(format!("{}: no master '{wanted}' answers", what()));
-            return Err(match nearest(wanted, known()) {
-                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                None => error.hint("see mq broker list"),
-            });
-        }
+    let (by_master, mut missing) = lookup::topics(&admin).await?;
+    if !create
+        && !by_master
+            .iter()
+            .any(|(_, topics)| topics.contains_key(&args.topic))
+    {
+        return Err(no_such_topic(&args.topic, &by_master, &missing));
     }
-    let chosen = |broker: &Broker| args.broker.is_empty() || args.broker.contains(&broker.name);
+    let by_master = only(by_master, &args.broker, &what())?;
     if !args.broker.is_empty() {
         missing.clear();
     }
@@ -456,7 +433,7 @@ async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
         .queues
         .map(|queues| i32::try_from(queues).unwrap_or(i32::MAX));
     let mut plan = Vec::new();
-    for (broker, topics) in by_master.iter().filter(|(broker, _)| chosen(broker)) {
+    for (broker, topics) in &by_master {
         let before = topics.get(&args.topic);
         if before.is_none() && !create {
             continue;
@@ -481,10 +458,7 @@ async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
         plan.push((broker.clone(), wanted, change));
     }
     if plan.is_empty() {
-        let known = by_master
-            .iter()
-            .flat_map(|(_, topics)| topics.keys().map(String::as_str));
-        return Err(no_such_topic(&args.topic, known, &missing));
+        return Err(no_such_topic(&args.topic, &by_master, &missing));
     }
     let dry_run = args.dry_run;
     let rows = fan_out::all(plan, |(broker, wanted, change)| {
@@ -504,15 +478,52 @@ async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
                 read_queues: Some(wanted.read_queue_nums),
                 write_queues: Some(wanted.write_queue_nums),
                 perm: Some(perm_text(wanted.perm)),
-                result: result.map_or_else(|e| Known::Unknown(e.to_string()), Known::Known),
+                result: Known::from_result(result),
             }
         }
     });
-    finish(output, &args.read, rows.await, missing, what())
+    let report = Report {
+        rows: rows.await,
+        missing,
+    };
+    output.results(
+        args.read.format,
+        &report,
+        format!("{} on any server", what()),
+    )
+}
+
+async fn perm(args: &PermArgs, output: &Output) -> Result<Exit> {
+    if args.perm.is_some() {
+        let change = Write {
+            topic: args.topic.clone(),
+            queues: None,
+            perm: args.perm,
+            broker: args.broker.clone(),
+            dry_run: args.dry_run,
+            cluster: args.cluster.clone(),
+            read: args.read.clone(),
+        };
+        return write(&change, false, output).await;
+    }
+    let admin = args.cluster.admin()?;
+    watch::read(output, &args.read, async || {
+        let (on, missing) = lookup::topic(&admin, &args.topic).await?;
+        let rows = on.into_iter().map(|(broker, config)| PermRow {
+            topic: config.topic_name,
+            broker: broker.name,
+            perm: perm_text(config.perm),
+        });
+        Ok(Report {
+            rows: rows.collect(),
+            missing,
+        })
+    })
+    .await
 }
 
 async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
     let topic = &args.topic;
     let what = format!("cannot delete topic '{topic}'");
     if is_system_topic(topic) && !topic.starts_with('%') {
@@ -520,7 +531,7 @@ async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
             "{what}: RocketMQ has it for itself"
         )));
     }
-    let (on, missing) = holders(&admin, topic).await?;
+    let (on, missing) = lookup::topic(&admin, topic).await?;
     let mut messages = 0;
     for (broker, _) in &on {
         let stats = admin.topic_stats(&broker.address, topic).await;
@@ -563,23 +574,9 @@ async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
         };
         rows.push(row(format!("name server {name_server}"), done));
     }
-    finish(output, &args.read, rows, missing, what)
-}
-
-/// Prints what became of each server. Fails when nothing was done anywhere.
-fn finish(
-    output: &Output,
-    how: &Read,
-    rows: Vec<ChangeRow>,
-    missing: Vec<String>,
-    what: String,
-) -> Result<Exit> {
-    let failed = rows
-        .iter()
-        .all(|row| matches!(row.result, Known::Unknown(_)));
-    let exit = output.report(how.format, &Report { rows, missing })?;
-    if failed {
-        return Err(CliError::failed(format!("{what} on any server")));
-    }
-    Ok(exit)
+    output.results(
+        args.read.format,
+        &Report { rows, missing },
+        format!("{what} on any server"),
+    )
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use client::{Client, ClientOptions};
 use tui::{FrameFormat, Options, Source, Theme, TuiError};
 
 use crate::error::{CliError, Exit, Result};
@@ -80,9 +79,23 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
         None if no_color => tui::Palette::None,
         None => tui::Palette::Default,
     };
-    let (title, source) = match &args.replay {
-        Some(path) => (path.display().to_string(), Source::Recording(path.clone())),
-        None => (args.cluster.describe(), cluster(args)?),
+    let (title, source, read_only) = match &args.replay {
+        Some(path) => {
+            let title = path.display().to_string();
+            (title, Source::Recording(path.clone()), false)
+        }
+        None => {
+            let settings = args.cluster.settings()?;
+            let title = match settings.prod.value {
+                true => format!("PROD {}", settings.namesrv.value),
+                false => settings.namesrv.value.clone(),
+            };
+            let source = Source::Cluster {
+                client: settings.client(TIMEOUT)?,
+                record: args.record.clone(),
+            };
+            (title, source, settings.read_only.value)
+        }
     };
     let theme = Theme {
         palette,
@@ -91,7 +104,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let options = Options {
         title,
         theme,
-        read_only: args.read_only,
+        read_only: args.read_only || read_only,
         view: args.view.clone(),
     };
     if !args.once {
@@ -111,20 +124,6 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
         Exit::Done
     } else {
         Exit::Partly
-    })
-}
-
-fn cluster(args: &Args) -> Result<Source> {
-    let options = ClientOptions {
-        name_servers: args.cluster.namesrv_addresses()?,
-        timeout: TIMEOUT,
-        ..ClientOptions::default()
-    };
-    let client = Client::new(options)
-        .map_err(|e| CliError::failed("cannot start the client").because(&e))?;
-    Ok(Source::Cluster {
-        client,
-        record: args.record.clone(),
     })
 }
 

@@ -1,10 +1,29 @@
 //! Users and policies of 5.x.
 
+use client::{Admin, ClientError};
 use remoting::protocol::body::acl::{AclInfo, PolicyEntryInfo, PolicyInfo, UserInfo};
 
-use super::options::{one_of, req, val};
+use super::options::{Opt, one_of, req, val};
 use super::{Call, Scope, Verb, java, out, verb};
 use crate::error::{CliError, Exit, Result};
+
+const ON_CLUSTER: Opt = one_of(0, "c", "clusterName", "on all brokers of this cluster");
+const ON_BROKER: Opt = one_of(0, "b", "brokerAddr", "on this broker");
+const ON_MASTERS: Opt = one_of(0, "c", "clusterName", "on all masters of this cluster");
+const USER_NAME: Opt = req("u", "username", "name of the user");
+const SUBJECT: Opt = req("s", "subject", "the subject: User:NAME");
+const RESOURCES: Opt = req(
+    "r",
+    "resources",
+    "what it is about, separated by commas: Topic:NAME,Group:NAME*",
+);
+const ACTIONS: Opt = req(
+    "a",
+    "actions",
+    "what may be done, separated by commas: Pub,Sub",
+);
+const SOURCES: Opt = val("i", "sourceIp", "from where, separated by commas");
+const DECISION: Opt = req("d", "decision", "Allow or Deny");
 
 pub(super) const VERBS: &[Verb] = &[
     verb!(
@@ -12,9 +31,9 @@ pub(super) const VERBS: &[Verb] = &[
         "Create a user of 5.x",
         create_user,
         [
-            one_of(0, "c", "clusterName", "on all brokers of this cluster"),
-            one_of(0, "b", "brokerAddr", "on this broker"),
-            req("u", "username", "name of the user"),
+            ON_CLUSTER,
+            ON_BROKER,
+            USER_NAME,
             req("p", "password", "the password"),
             val("t", "userType", "Super or Normal"),
         ]
@@ -24,9 +43,9 @@ pub(super) const VERBS: &[Verb] = &[
         "Change a user of 5.x",
         update_user,
         [
-            one_of(0, "c", "clusterName", "on all brokers of this cluster"),
-            one_of(0, "b", "brokerAddr", "on this broker"),
-            req("u", "username", "name of the user"),
+            ON_CLUSTER,
+            ON_BROKER,
+            USER_NAME,
             one_of(1, "p", "password", "the new password"),
             one_of(1, "t", "userType", "Super or Normal"),
             one_of(1, "s", "userStatus", "enable or disable"),
@@ -39,7 +58,7 @@ pub(super) const VERBS: &[Verb] = &[
         [
             one_of(0, "c", "clusterName", "from all brokers of this cluster"),
             one_of(0, "b", "brokerAddr", "from this broker"),
-            req("u", "username", "name of the user"),
+            USER_NAME,
         ]
     ),
     verb!(
@@ -87,21 +106,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Grant a subject of 5.x something",
         create_acl,
         [
-            one_of(0, "c", "clusterName", "on all brokers of this cluster"),
-            one_of(0, "b", "brokerAddr", "on this broker"),
-            req("s", "subject", "the subject: User:NAME"),
-            req(
-                "r",
-                "resources",
-                "what it is about, separated by commas: Topic:NAME,Group:NAME*"
-            ),
-            req(
-                "a",
-                "actions",
-                "what may be done, separated by commas: Pub,Sub"
-            ),
-            val("i", "sourceIp", "from where, separated by commas"),
-            req("d", "decision", "Allow or Deny"),
+            ON_CLUSTER, ON_BROKER, SUBJECT, RESOURCES, ACTIONS, SOURCES, DECISION,
         ]
     ),
     verb!(
@@ -109,21 +114,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Change what a subject of 5.x may do",
         update_acl,
         [
-            one_of(0, "c", "clusterName", "on all brokers of this cluster"),
-            one_of(0, "b", "brokerAddr", "on this broker"),
-            req("s", "subject", "the subject: User:NAME"),
-            req(
-                "r",
-                "resources",
-                "what it is about, separated by commas: Topic:NAME,Group:NAME*"
-            ),
-            req(
-                "a",
-                "actions",
-                "what may be done, separated by commas: Pub,Sub"
-            ),
-            val("i", "sourceIp", "from where, separated by commas"),
-            req("d", "decision", "Allow or Deny"),
+            ON_CLUSTER, ON_BROKER, SUBJECT, RESOURCES, ACTIONS, SOURCES, DECISION,
         ]
     ),
     verb!(
@@ -131,9 +122,9 @@ pub(super) const VERBS: &[Verb] = &[
         "Revoke what a subject of 5.x may do",
         delete_acl,
         [
-            one_of(0, "c", "clusterName", "on all brokers of this cluster"),
-            one_of(0, "b", "brokerAddr", "on this broker"),
-            req("s", "subject", "the subject: User:NAME"),
+            ON_CLUSTER,
+            ON_BROKER,
+            SUBJECT,
             val(
                 "r",
                 "resources",
@@ -146,8 +137,8 @@ pub(super) const VERBS: &[Verb] = &[
         "Show what a subject of 5.x may do",
         get_acl,
         [
-            one_of(0, "b", "brokerAddr", "on this broker"),
-            one_of(0, "c", "clusterName", "on all masters of this cluster"),
+            ON_BROKER,
+            ON_MASTERS,
             val("s", "subject", "the subject: User:NAME"),
         ]
     ),
@@ -156,8 +147,8 @@ pub(super) const VERBS: &[Verb] = &[
         "List what subjects of 5.x may do",
         list_acls,
         [
-            one_of(0, "b", "brokerAddr", "on this broker"),
-            one_of(0, "c", "clusterName", "on all masters of this cluster"),
+            ON_BROKER,
+            ON_MASTERS,
             val("s", "subject", "only subjects with this in them"),
             val("r", "resource", "only resources with this in them"),
         ]
@@ -174,6 +165,24 @@ pub(super) const VERBS: &[Verb] = &[
     ),
 ];
 
+/// Has something done on every broker that is meant, and says so in Apache's words.
+async fn on_all<F>(
+    call: &Call<'_>,
+    what: &str,
+    done: &str,
+    ask: impl Fn(Admin, String) -> F,
+) -> Result<Exit>
+where
+    F: Future<Output = Result<(), ClientError>> + Send + 'static,
+{
+    let targets = call.targets(Scope::All).await?.unwrap_or_default();
+    call.each(targets, what, ask, |address, ()| {
+        out!(call, "{done} to {address} success.\n");
+        Ok(())
+    })
+    .await
+}
+
 fn user(call: &Call<'_>) -> UserInfo {
     let text = |key| call.get(key).map(str::to_owned);
     UserInfo {
@@ -186,53 +195,31 @@ fn user(call: &Call<'_>) -> UserInfo {
 
 async fn create_user(call: &Call<'_>) -> Result<Exit> {
     let user = user(call);
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    call.each(
-        targets,
-        "create the user",
-        |admin, address| {
-            let user = user.clone();
-            async move { admin.create_user(&address, &user).await }
-        },
-        |address, ()| {
-            out!(call, "create user to {address} success.\n");
-            Ok(())
-        },
-    )
+    on_all(call, "create the user", "create user", |admin, address| {
+        let user = user.clone();
+        async move { admin.create_user(&address, &user).await }
+    })
     .await
 }
 
 async fn update_user(call: &Call<'_>) -> Result<Exit> {
     let user = user(call);
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    call.each(
-        targets,
-        "change the user",
-        |admin, address| {
-            let user = user.clone();
-            async move { admin.update_user(&address, &user).await }
-        },
-        |address, ()| {
-            out!(call, "update user to {address} success.\n");
-            Ok(())
-        },
-    )
+    on_all(call, "change the user", "update user", |admin, address| {
+        let user = user.clone();
+        async move { admin.update_user(&address, &user).await }
+    })
     .await
 }
 
 async fn delete_user(call: &Call<'_>) -> Result<Exit> {
     let name = call.text("u");
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    call.each(
-        targets,
+    on_all(
+        call,
         &format!("delete user '{name}'"),
+        "delete user",
         |admin, address| {
             let name = name.to_owned();
             async move { admin.delete_user(&address, &name).await }
-        },
-        |address, ()| {
-            out!(call, "delete user to {address} success.\n");
-            Ok(())
         },
     )
     .await
@@ -318,7 +305,7 @@ async fn list_users(call: &Call<'_>) -> Result<Exit> {
 
 async fn copy_users(call: &Call<'_>) -> Result<Exit> {
     let (from, to) = (call.text("f"), call.text("t"));
-    let failed = |e: &client::ClientError| CliError::client("cannot copy users", e);
+    let failed = |e: &ClientError| CliError::client("cannot copy users", e);
     let mut users = Vec::new();
     match call.get("u") {
         Some(names) => {
@@ -368,60 +355,33 @@ fn acl(call: &Call<'_>) -> AclInfo {
 
 async fn create_acl(call: &Call<'_>) -> Result<Exit> {
     let acl = acl(call);
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    call.each(
-        targets,
-        "grant it",
-        |admin, address| {
-            let acl = acl.clone();
-            async move { admin.create_acl(&address, &acl).await }
-        },
-        |address, ()| {
-            out!(call, "create acl to {address} success.\n");
-            Ok(())
-        },
-    )
+    on_all(call, "grant it", "create acl", |admin, address| {
+        let acl = acl.clone();
+        async move { admin.create_acl(&address, &acl).await }
+    })
     .await
 }
 
 async fn update_acl(call: &Call<'_>) -> Result<Exit> {
     let acl = acl(call);
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    call.each(
-        targets,
-        "change it",
-        |admin, address| {
-            let acl = acl.clone();
-            async move { admin.update_acl(&address, &acl).await }
-        },
-        |address, ()| {
-            out!(call, "update acl to {address} success.\n");
-            Ok(())
-        },
-    )
+    on_all(call, "change it", "update acl", |admin, address| {
+        let acl = acl.clone();
+        async move { admin.update_acl(&address, &acl).await }
+    })
     .await
 }
 
 async fn delete_acl(call: &Call<'_>) -> Result<Exit> {
     let subject = call.text("s");
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    call.each(
-        targets,
-        "revoke it",
-        |admin, address| {
-            let subject = subject.to_owned();
-            let resource = call.get("r").map(str::to_owned);
-            async move {
-                admin
-                    .delete_acl(&address, &subject, resource.as_deref())
-                    .await
-            }
-        },
-        |address, ()| {
-            out!(call, "delete acl to {address} success.\n");
-            Ok(())
-        },
-    )
+    on_all(call, "revoke it", "delete acl", |admin, address| {
+        let subject = subject.to_owned();
+        let resource = call.get("r").map(str::to_owned);
+        async move {
+            admin
+                .delete_acl(&address, &subject, resource.as_deref())
+                .await
+        }
+    })
     .await
 }
 
@@ -515,7 +475,7 @@ async fn list_acls(call: &Call<'_>) -> Result<Exit> {
 
 async fn copy_acls(call: &Call<'_>) -> Result<Exit> {
     let (from, to) = (call.text("f"), call.text("t"));
-    let failed = |e: &client::ClientError| CliError::client("cannot copy what subjects may do", e);
+    let failed = |e: &ClientError| CliError::client("cannot copy what subjects may do", e);
     let mut acls = Vec::new();
     match call.get("s") {
         Some(subjects) => {

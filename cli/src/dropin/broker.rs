@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use client::ClientError;
 use client::admin::Broker;
 use client::message::Message;
 use client::producer::{Producer, SendResult};
+use client::{Admin, ClientError};
 use remoting::protocol::{fastjson, properties};
 use serde_json::Value;
 
@@ -320,7 +320,7 @@ async fn with_banners(call: &Call<'_>) -> Result<Option<Vec<(String, String)>>> 
 async fn below_banners<T, F>(
     call: &Call<'_>,
     what: &str,
-    ask: impl Fn(client::Admin, String) -> F,
+    ask: impl Fn(Admin, String) -> F,
     print: impl Fn(&str, T) -> Result<()>,
 ) -> Result<Exit>
 where
@@ -368,6 +368,38 @@ pub(super) fn print_properties(
     Ok(())
 }
 
+/// Prints the settings of name servers or controllers.
+pub(super) async fn print_settings<F>(
+    call: &Call<'_>,
+    addresses: Vec<String>,
+    ask: impl Fn(Admin, String) -> F,
+) -> Result<Exit>
+where
+    F: Future<Output = Result<Vec<properties::Property>, ClientError>> + Send + 'static,
+{
+    call.each(addresses, "read the settings", ask, |address, config| {
+        out!(call, "============{address}============\n");
+        print_properties(call, config)
+    })
+    .await
+}
+
+/// Changes the setting `-k` of name servers or controllers to `-v`.
+pub(super) async fn change_setting<F>(
+    call: &Call<'_>,
+    addresses: Vec<String>,
+    ask: impl Fn(Admin, String, String) -> F,
+) -> Result<Exit>
+where
+    F: Future<Output = Result<(), ClientError>> + Send + 'static,
+{
+    let (key, value) = (call.text("k"), call.text("v"));
+    let text = properties::render([(key, value)]);
+    let what = format!("change setting '{key}'");
+    let ask = |admin, address| ask(admin, address, text.clone());
+    call.each(addresses, &what, ask, |_, ()| Ok(())).await
+}
+
 async fn clean_expired(call: &Call<'_>) -> Result<Exit> {
     let what = "drop expired consume queues";
     clean(call, what, |admin, address| async move {
@@ -396,7 +428,7 @@ async fn clean_unused(call: &Call<'_>) -> Result<Exit> {
 async fn clean<F>(
     call: &Call<'_>,
     what: &str,
-    ask: impl Fn(client::Admin, String) -> F,
+    ask: impl Fn(Admin, String) -> F,
 ) -> Result<Exit>
 where
     F: Future<Output = std::result::Result<(), ClientError>> + Send + 'static,

@@ -8,6 +8,7 @@ use client::message::{Message, MessageExt};
 use client::names::RETRY_PREFIX;
 use client::producer::Producer;
 use client::pull::{PullResult, PullStatus, Puller};
+use client::trace::TRACE_TOPIC;
 use client::{ClientError, Expression, fan_out};
 use encoding_rs::{Encoding, UTF_8};
 use jiff::Timestamp;
@@ -18,10 +19,33 @@ use remoting::protocol::message::properties;
 
 use super::broker::send_result;
 use super::offset::epoch_ms;
-use super::options::{flag, req, val};
+use super::options::{Opt, flag, req, val};
 use super::trace::{self, Kind, Trace};
 use super::{Call, Generation, Verb, asking, java, out, verb};
 use crate::error::{CliError, Exit, Result};
+
+const TOPIC: Opt = req("t", "topic", "topic name");
+const ROUTE_OF: Opt = val(
+    "c",
+    "cluster",
+    "find the brokers by the route of this topic (LMQ parent)",
+);
+const CHARSET: Opt = val(
+    "c",
+    "charsetName ",
+    "character set of the bodies, UTF-8 unless given",
+);
+const TAGS: Opt = val("s", "subExpression ", "only these tags: a || b");
+const SINCE: Opt = val(
+    "b",
+    "beginTimestamp ",
+    "stored since: milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS",
+);
+const UNTIL: Opt = val(
+    "e",
+    "endTimestamp ",
+    "stored up to: milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS",
+);
 
 pub(super) const VERBS: &[Verb] = &[
     verb!(
@@ -40,11 +64,7 @@ pub(super) const VERBS: &[Verb] = &[
             val("s", "sendMessage", "send them again (true|false)"),
             val("u", "unitName", "name of the unit to send them to"),
             val("f", "bodyFormat", "print the bodies, in this character set"),
-            val(
-                "c",
-                "cluster",
-                "find the brokers by the route of this topic (LMQ parent)"
-            ),
+            ROUTE_OF,
         ]
     ),
     verb!(
@@ -52,7 +72,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Find messages by key",
         by_key,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("k", "msgKey", "the key"),
             val(
                 "b",
@@ -65,11 +85,7 @@ pub(super) const VERBS: &[Verb] = &[
                 "stored up to, in milliseconds since 1970"
             ),
             val("m", "maxNum", "at most so many, 64 unless given"),
-            val(
-                "c",
-                "cluster",
-                "find the brokers by the route of this topic (LMQ parent)"
-            ),
+            ROUTE_OF,
         ]
     ),
     verb!(
@@ -77,7 +93,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Show a message by the id that its producer gave",
         by_unique_key,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("i", "msgId", "the id"),
             flag(
                 "a",
@@ -86,11 +102,7 @@ pub(super) const VERBS: &[Verb] = &[
             ),
             val("g", "consumerGroup", "push it to a consumer of this group"),
             val("d", "clientId", "the client to push it to"),
-            val(
-                "c",
-                "cluster",
-                "find the brokers by the route of this topic (LMQ parent)"
-            ),
+            ROUTE_OF,
         ]
     ),
     verb!(
@@ -98,7 +110,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Show the message at a place of a queue",
         by_offset,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("b", "brokerName", "name of the broker"),
             req("i", "queueId", "number of the queue"),
             req("o", "offset", "offset in the queue"),
@@ -130,23 +142,11 @@ pub(super) const VERBS: &[Verb] = &[
         "Print the messages of a topic",
         print_topic,
         [
-            req("t", "topic", "topic name"),
-            val(
-                "c",
-                "charsetName ",
-                "character set of the bodies, UTF-8 unless given"
-            ),
-            val("s", "subExpression ", "only these tags: a || b"),
-            val(
-                "b",
-                "beginTimestamp ",
-                "stored since: milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS"
-            ),
-            val(
-                "e",
-                "endTimestamp ",
-                "stored up to: milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS"
-            ),
+            TOPIC,
+            CHARSET,
+            TAGS,
+            SINCE,
+            UNTIL,
             val("d", "printBody ", "with the bodies, unless false"),
             val(
                 "l",
@@ -160,25 +160,13 @@ pub(super) const VERBS: &[Verb] = &[
         "Print the messages of a queue, or count them by tag",
         print_queue,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("a", "brokerName ", "name of the broker"),
             req("i", "queueId ", "number of the queue"),
-            val(
-                "c",
-                "charsetName ",
-                "character set of the bodies, UTF-8 unless given"
-            ),
-            val("s", "subExpression ", "only these tags: a || b"),
-            val(
-                "b",
-                "beginTimestamp ",
-                "stored since: milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS"
-            ),
-            val(
-                "e",
-                "endTimestamp ",
-                "stored up to: milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS"
-            ),
+            CHARSET,
+            TAGS,
+            SINCE,
+            UNTIL,
             val("p", "print msg", "print the messages (true|false)"),
             val("d", "printBody ", "with the bodies (true|false)"),
             val("f", "calculate", "count them by tag (true|false)"),
@@ -189,7 +177,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Read messages without committing anything",
         consume,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             val("g", "consumerGroup", "in the name of this group"),
             val("b", "brokerName", "from this broker"),
             val("i", "queueId", "from this queue of the broker"),
@@ -199,11 +187,7 @@ pub(super) const VERBS: &[Verb] = &[
                 "beginTimestamp ",
                 "stored since: milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS"
             ),
-            val(
-                "e",
-                "endTimestamp ",
-                "stored up to: milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS"
-            ),
+            UNTIL,
             val("c", "MessageNumber", "so many, 128 unless given"),
         ]
     ),
@@ -212,7 +196,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Send a message",
         send,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("p", "body", "the body, as UTF-8"),
             val("k", "key", "its keys"),
             val("c", "tags", "its tag"),
@@ -226,7 +210,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Measure how long sends to a topic take",
         send_times,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             val("a", "amount", "so many messages, 100 unless given"),
             val("s", "size", "size of a message in bytes, 128 unless given"),
         ]
@@ -665,7 +649,7 @@ async fn track(
 
 async fn trace_of(call: &Call<'_>) -> Result<Exit> {
     let id = call.text("i");
-    let topic = call.get("t").unwrap_or(trace::TOPIC);
+    let topic = call.get("t").unwrap_or(TRACE_TOPIC);
     let query = KeyQuery {
         from_ms: call.number("b")?.unwrap_or(0),
         to_ms: call.number("e")?.unwrap_or(i64::MAX),
@@ -1050,7 +1034,7 @@ async fn send(call: &Call<'_>) -> Result<Exit> {
         let host = host.map_or_else(|_| String::new(), |(host, _)| host.to_string());
         let trace = trace::sent(&message, &result, &group, &host, time_ms, cost);
         producer.send(&trace).await.map_err(|e| {
-            CliError::client(format!("cannot trace the message in {}", trace::TOPIC), &e)
+            CliError::client(format!("cannot trace the message in {}", TRACE_TOPIC), &e)
         })?;
     }
     producer.close().await;

@@ -1,8 +1,6 @@
 //! Name servers: settings, KV configuration, the permission to write.
 
-use remoting::protocol::properties;
-
-use super::broker::print_properties;
+use super::broker::{change_setting, print_settings};
 use super::options::req;
 use super::{Call, Verb, java, out, verb};
 use crate::error::{CliError, Exit, Result};
@@ -117,32 +115,20 @@ async fn change_perm(call: &Call<'_>, change: Change) -> Result<Exit> {
 }
 
 async fn config(call: &Call<'_>) -> Result<Exit> {
-    call.each(
-        call.name_servers(),
-        "read the settings",
-        |admin, address| async move { admin.name_server_config(&address).await },
-        |address, config| {
-            out!(call, "============{address}============\n");
-            print_properties(call, config)
-        },
-    )
+    print_settings(call, call.name_servers(), |admin, address| async move {
+        admin.name_server_config(&address).await
+    })
     .await
 }
 
 async fn update_config(call: &Call<'_>) -> Result<Exit> {
     let (key, value) = (call.text("k"), call.text("v"));
-    let text = properties::render([(key, value)]);
-    let exit = call
-        .each(
-            call.name_servers(),
-            &format!("change setting '{key}'"),
-            |admin, address| {
-                let text = text.clone();
-                async move { admin.change_name_server_config(&address, text).await }
-            },
-            |_, ()| Ok(()),
-        )
-        .await?;
+    let exit = change_setting(
+        call,
+        call.name_servers(),
+        |admin, address, text| async move { admin.change_name_server_config(&address, text).await },
+    )
+    .await?;
     if exit == Exit::Done {
         let given = if call.has("n") {
             java::list(call.name_servers())

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use remoting::protocol::body::replicas::{HaClientRuntimeInfo, HaRuntimeInfo, ReplicaIdentity};
-use remoting::protocol::properties;
 
-use super::broker::print_properties;
+use super::broker::{change_setting, print_settings};
 use super::options::{flag, req, val};
 use super::{Call, Scope, Verb, java, out, verb};
 use crate::error::{CliError, Exit, Result};
@@ -357,32 +356,18 @@ fn controllers(call: &Call<'_>) -> Vec<String> {
 }
 
 async fn config(call: &Call<'_>) -> Result<Exit> {
-    call.each(
-        controllers(call),
-        "read the settings",
-        |admin, address| async move { admin.controller_config(&address).await },
-        |address, config| {
-            out!(call, "============{address}============\n");
-            print_properties(call, config)
-        },
-    )
+    print_settings(call, controllers(call), |admin, address| async move {
+        admin.controller_config(&address).await
+    })
     .await
 }
 
 async fn update_config(call: &Call<'_>) -> Result<Exit> {
     let (key, value) = (call.text("k"), call.text("v"));
-    let text = properties::render([(key, value)]);
-    let exit = call
-        .each(
-            controllers(call),
-            &format!("change setting '{key}'"),
-            |admin, address| {
-                let text = text.clone();
-                async move { admin.change_controller_config(&address, text).await }
-            },
-            |_, ()| Ok(()),
-        )
-        .await?;
+    let exit = change_setting(call, controllers(call), |admin, address, text| async move {
+        admin.change_controller_config(&address, text).await
+    })
+    .await?;
     if exit == Exit::Done {
         let addresses = java::list(controllers(call));
         out!(

@@ -1,16 +1,11 @@
-//! What clients tell of their messages when tracing is on: who sent one, who consumed it.
-//!
-//! Entries end with character 2, their fields with character 1, in the order of Apache's encoder.
+//! What clients tell of their messages when tracing is on, as `mqadmin` shows and writes it.
 
 use client::message::{Message, MessageExt};
 use client::producer::{SendResult, SendStatus};
+use client::trace::{self, FIELD_END, RECORD_END, TRACE_TOPIC, TraceRecord};
 
 use super::java;
 
-const FIELD: char = '\u{1}';
-const ENTRY: char = '\u{2}';
-/// Where clients send it.
-pub(super) const TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
 /// A message that is neither timed nor part of a transaction.
 const NORMAL_MESSAGE: &str = "0";
 
@@ -35,40 +30,49 @@ pub(super) struct Trace {
 /// What a trace message tells of the message with this id.
 pub(super) fn read(message_id: &str, message: &MessageExt) -> Vec<Trace> {
     let host = message.born_host.ip().to_string();
-    let text = String::from_utf8_lossy(&message.body);
-    text.split(ENTRY)
-        .filter_map(|entry| {
-            let fields: Vec<&str> = entry.split(FIELD).collect();
-            read_entry(message_id, &fields, &host)
+    let records = trace::read(&String::from_utf8_lossy(&message.body));
+    let about = |record: &TraceRecord| record.message_id() == message_id;
+    let trace = |record: TraceRecord| {
+        let (kind, group, time_ms, cost_ms, success) = match record {
+            TraceRecord::Sent {
+                group,
+                time_ms,
+                cost_ms,
+                success,
+                ..
+            } => (Kind::Sent, group, time_ms, cost_ms, success),
+            TraceRecord::Ended {
+                group,
+                time_ms,
+                cost_ms,
+                success,
+                ..
+            } => {
+                let group = java::or_null(group);
+                (
+                    Kind::Consumed,
+                    group,
+                    time_ms.unwrap_or(0),
+                    cost_ms,
+                    success,
+                )
+            }
+            TraceRecord::Began { .. } | TraceRecord::Transaction { .. } => return None,
+        };
+        Some(Trace {
+            kind,
+            group,
+            host: host.clone(),
+            time_ms,
+            cost_ms,
+            success,
         })
-        .collect()
-}
-
-fn read_entry(message_id: &str, fields: &[&str], host: &str) -> Option<Trace> {
-    let field = |at: usize| fields.get(at).copied();
-    let number = |at| field(at)?.parse().ok();
-    // Where each kind has: id, group, time, cost, and its outcome.
-    let (kind, id, group, time, cost, success) = match field(0)? {
-        // The outcome stands behind the place in the log, which early clients did not tell.
-        "Pub" => (
-            Kind::Sent,
-            5,
-            3,
-            1,
-            10,
-            if fields.len() == 13 { 12 } else { 13 },
-        ),
-        "SubAfter" => (Kind::Consumed, 2, 8, 7, 3, 4),
-        _ => return None,
     };
-    (field(id)? == message_id).then(|| Trace {
-        kind,
-        group: field(group).unwrap_or("null").to_owned(),
-        host: host.to_owned(),
-        time_ms: number(time).unwrap_or(0),
-        cost_ms: number(cost).unwrap_or(0),
-        success: field(success) == Some("true"),
-    })
+    records
+        .into_iter()
+        .filter(about)
+        .filter_map(trace)
+        .collect()
 }
 
 /// The trace message of a send.
@@ -102,9 +106,9 @@ pub(super) fn sent(
         },
         "",
     ];
-    let mut body = fields.join(&FIELD.to_string());
-    body.push(ENTRY);
-    let mut trace = Message::new(TOPIC, body);
+    let mut body = fields.join(&FIELD_END.to_string());
+    body.push(RECORD_END);
+    let mut trace = Message::new(TRACE_TOPIC, body);
     trace.keys.push(result.message_id.clone());
     trace.keys.extend(message.keys.iter().cloned());
     trace

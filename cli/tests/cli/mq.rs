@@ -35,6 +35,9 @@ impl Home {
             .stdin(Stdio::null());
         for name in [
             "NAMESRV_ADDR",
+            "MQ_PROFILE",
+            "MQ_CONFIG",
+            "XDG_CONFIG_HOME",
             "XDG_RUNTIME_DIR",
             "XDG_STATE_HOME",
             "XDG_DATA_HOME",

@@ -82,7 +82,7 @@ fn a_closed_pipe_is_success() {
     let home = Home::new();
     // More than a pipe holds, so that the writer notices.
     let mut child = home
-        .command(&["completion", "zsh"])
+        .command(&["schema"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("mq can be started");
@@ -96,8 +96,66 @@ fn every_shell_gets_its_script() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = home.run(&["completion", shell]);
         assert!(
-            script.code == 0 && script.out.contains("shutdown"),
+            script.code == 0 && script.out.contains("MQ_COMPLETE"),
             "{shell}"
         );
     }
+}
+
+#[test]
+fn codes_are_explained_by_number_and_name() {
+    let home = Home::new();
+    let by_number = home.run(&["error", "17"]);
+    assert!(by_number.out.contains("response TOPIC_NOT_EXIST (17)"));
+    assert!(
+        by_number
+            .out
+            .contains("request UPDATE_AND_CREATE_TOPIC (17)")
+    );
+    assert!(by_number.out.contains("  fix: "), "{by_number:?}");
+    assert_eq!(
+        home.run(&["error", "topic_not_exist", "-o", "name"]),
+        ended(0, "TOPIC_NOT_EXIST\n", "")
+    );
+    let near = home.run(&["error", "TOPIC_NOT_EXISTS"]);
+    assert_eq!(near.code, 4);
+    assert!(near.err.contains("'TOPIC_NOT_EXIST'"), "{near:?}");
+    assert_eq!(home.run(&["error", "99999"]).code, 4);
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let home = Home::new();
+    let page = home.run(&["man", "topic", "create"]);
+    assert!(page.code == 0 && page.out.contains(".TH"), "{page:?}");
+    assert_eq!(home.run(&["man", "topic", "craete"]).code, 4);
+    assert_eq!(home.run(&["man", "--dir", "pages"]).code, 0);
+    let pages = std::fs::read_dir(home.path().join("pages")).expect("a folder");
+    let mut names = pages.map(|page| page.expect("an entry").file_name());
+    assert!(names.any(|name| name == "mq-topic-create.1"));
+}
+
+#[test]
+fn completion_is_quick_and_silent_without_a_cluster() {
+    let home = Home::new();
+    let complete = |words: &[&str], index: &str| {
+        let mut command = home.command(&[&["--"], words].concat());
+        command
+            .env("MQ_COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", index)
+            .env("_CLAP_COMPLETE_COMP_TYPE", "9")
+            .env("_CLAP_COMPLETE_SPACE", "false")
+            .env("_CLAP_IFS", "\n");
+        let output = command.output().expect("mq can be started");
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{output:?}"
+        );
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(complete(&["mq", "top"], "1").contains("topic"));
+    assert!(complete(&["mq", "error", "TOPIC_NOT"], "2").contains("TOPIC_NOT_EXIST"));
+    // Port 1 refuses.
+    let nobody = ["mq", "topic", "show", "-n", "127.0.0.1:1", "or"];
+    assert_eq!(complete(&nobody, "5").trim(), "");
 }

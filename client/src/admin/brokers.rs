@@ -10,6 +10,7 @@ use remoting::protocol::headers::namesrv::{
     AddWritePermResponseHeader, BrokerNameRequestHeader, WipeWritePermResponseHeader,
 };
 use remoting::protocol::properties::Property;
+use serde::de::DeserializeOwned;
 
 use super::{Admin, NoFields, read_properties};
 use crate::route::MASTER_ID;
@@ -91,7 +92,7 @@ impl Admin {
     /// once; what one of them knows counts.
     ///
     /// # Errors
-    /// That of the first name server, when none answered.
+    /// When no name server answered.
     pub async fn brokers(&self) -> Result<Vec<Broker>, ClientError> {
         let name_servers = self.client.name_servers().all().to_vec();
         let answers = fan_out::all(name_servers, |address| {
@@ -99,7 +100,7 @@ impl Admin {
             async move { admin.cluster_info(&address).await }
         });
         let mut brokers = Vec::new();
-        let mut failure = None;
+        let mut failures = Vec::new();
         let mut answered = false;
         for answer in answers.await {
             match answer {
@@ -107,18 +108,15 @@ impl Admin {
                     answered = true;
                     brokers.extend(brokers_of(info));
                 }
-                Err(error) => failure = failure.or(Some(error)),
+                Err(error) => failures.push(error),
             }
+        }
+        if !answered {
+            return Err(ClientError::of_name_servers(failures));
         }
         brokers.sort();
         brokers.dedup();
-        match failure {
-            Some(error) if !answered => Err(error),
-            None if !answered => Err(ClientError::NoNameServer {
-                attempts: Vec::new(),
-            }),
-            _ => Ok(brokers),
-        }
+        Ok(brokers)
     }
 
     /// The masters among [`Self::brokers`].
@@ -184,14 +182,9 @@ impl Admin {
         name_server: &str,
         broker: &str,
     ) -> Result<i32, ClientError> {
-        let header = BrokerNameRequestHeader {
-            broker_name: broker.to_owned(),
-        };
         let code = RequestCode::WIPE_WRITE_PERM_OF_BROKER;
-        let answer = self.tell(name_server, code, &header).await?;
-        let header: WipeWritePermResponseHeader = answer
-            .header()
-            .map_err(|error| ClientError::protocol(name_server, error))?;
+        let header: WipeWritePermResponseHeader =
+            self.change_write_perm(name_server, broker, code).await?;
         Ok(header.wipe_topic_count)
     }
 
@@ -204,19 +197,30 @@ impl Admin {
         name_server: &str,
         broker: &str,
     ) -> Result<i32, ClientError> {
+        let code = RequestCode::ADD_WRITE_PERM_OF_BROKER;
+        let header: AddWritePermResponseHeader =
+            self.change_write_perm(name_server, broker, code).await?;
+        Ok(header.add_topic_count)
+    }
+
+    async fn change_write_perm<H: DeserializeOwned>(
+        &self,
+        name_server: &str,
+        broker: &str,
+        code: RequestCode,
+    ) -> Result<H, ClientError> {
         let header = BrokerNameRequestHeader {
             broker_name: broker.to_owned(),
         };
-        let code = RequestCode::ADD_WRITE_PERM_OF_BROKER;
         let answer = self.tell(name_server, code, &header).await?;
-        let header: AddWritePermResponseHeader = answer
+        answer
             .header()
-            .map_err(|error| ClientError::protocol(name_server, error))?;
-        Ok(header.add_topic_count)
+            .map_err(|error| ClientError::protocol(name_server, error))
     }
 }
 
-fn brokers_of(info: ClusterInfo) -> impl Iterator<Item = Broker> {
+/// The brokers in what a name server knows of the clusters.
+pub fn brokers_of(info: ClusterInfo) -> impl Iterator<Item = Broker> {
     info.broker_addr_table.into_iter().flat_map(|(name, data)| {
         data.broker_addrs
             .into_iter()

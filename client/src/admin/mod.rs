@@ -20,7 +20,7 @@ mod upkeep;
 
 pub use acl::AclVersions;
 pub use answers::Answers;
-pub use brokers::{Broker, Runtime};
+pub use brokers::{Broker, Runtime, brokers_of};
 pub use clients::Members;
 pub use messages::{KeyAnswer, KeyQuery};
 pub use name_servers::ORDER_TOPIC_CONFIG;

@@ -26,6 +26,21 @@ macro_rules! container {
     )*};
 }
 
+/// What the visitor inside takes as it comes.
+macro_rules! as_it_comes {
+    ($($method:ident($kind:ty))*) => {
+        type Value = V::Value;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.expecting(f)
+        }
+
+        $(fn $method<E: Error>(self, value: $kind) -> Result<V::Value, E> {
+            self.0.$method(value)
+        })*
+    };
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Casting<D> {
     type Error = D::Error;
 
@@ -65,26 +80,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Casting<D> {
 struct Number<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Number<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
+    as_it_comes!(visit_i64(i64) visit_u64(u64) visit_f64(f64));
 
     fn visit_bool<E: Error>(self, truth: bool) -> Result<V::Value, E> {
         self.0.visit_i64(truth.into())
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<V::Value, E> {
-        self.0.visit_i64(number)
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<V::Value, E> {
-        self.0.visit_u64(number)
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<V::Value, E> {
-        self.0.visit_f64(number)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
@@ -108,15 +107,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Number<V> {
 struct Truth<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Truth<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
-
-    fn visit_bool<E: Error>(self, truth: bool) -> Result<V::Value, E> {
-        self.0.visit_bool(truth)
-    }
+    as_it_comes!(visit_bool(bool));
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<V::Value, E> {
         self.0.visit_bool(number == 1)
@@ -139,11 +130,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Truth<V> {
 struct Text<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Text<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
+    as_it_comes!(visit_str(&str) visit_string(String));
 
     fn visit_bool<E: Error>(self, truth: bool) -> Result<V::Value, E> {
         self.0.visit_string(truth.to_string())
@@ -160,49 +147,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Text<V> {
     fn visit_f64<E: Error>(self, number: f64) -> Result<V::Value, E> {
         self.0.visit_string(number.to_string())
     }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
-        self.0.visit_str(text)
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<V::Value, E> {
-        self.0.visit_string(text)
-    }
 }
 
 /// Wants anything; casts what is inside it.
 struct Inside<T>(T);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Inside<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
-
-    fn visit_bool<E: Error>(self, truth: bool) -> Result<V::Value, E> {
-        self.0.visit_bool(truth)
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<V::Value, E> {
-        self.0.visit_i64(number)
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<V::Value, E> {
-        self.0.visit_u64(number)
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<V::Value, E> {
-        self.0.visit_f64(number)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
-        self.0.visit_str(text)
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<V::Value, E> {
-        self.0.visit_string(text)
-    }
+    as_it_comes!(visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_f64(f64) visit_str(&str) visit_string(String));
 
     fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
         self.0.visit_unit()

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::codes::{RequestCode, ResponseCode};
-use super::ext_fields::{ExtBuf, ExtFields, HeaderError, ShortNames};
+use super::ext_fields::{ExtBuf, ExtFields, FieldWriter, HeaderError, ShortNames};
 use super::frame::{FrameError, PREFIX_BYTES};
 use super::json_scan::{Scanner, Value, write_string};
 
@@ -141,6 +141,12 @@ impl<'a> CommandView<'a> {
         let mut code = None;
         scanner.open_object()?;
         while let Some(key) = scanner.next_key()? {
+            if key == "extFields"
+                && let Some((text, members)) = scanner.members()
+            {
+                command.ext = ExtFields::Members(text, members);
+                continue;
+            }
             let value = scanner.value()?;
             let number = || match &value {
                 Value::Raw(text) => text
@@ -328,7 +334,7 @@ impl RemotingCommand {
                 flag: self.flag,
                 remark: self.remark.as_deref(),
             },
-            &self.ext,
+            |fields| fields.all(&self.ext),
         );
         frame.end_header(out);
         out.extend_from_slice(&self.body);
@@ -343,13 +349,14 @@ pub struct ReplyTo {
     pub serialize_type: SerializeType,
 }
 
-/// Appends a response frame. `body` may be in pieces; they are laid end to end.
+/// Appends a response frame. `fields` writes its header fields straight into it; `body` may be in
+/// pieces, which are laid end to end.
 pub fn encode_response<'b>(
     out: &mut Vec<u8>,
     to: ReplyTo,
     code: ResponseCode,
     remark: Option<&str>,
-    ext: &ExtBuf,
+    fields: impl FnOnce(&mut FieldWriter<'_>),
     body: impl IntoIterator<Item = &'b [u8]>,
 ) {
     let frame = FrameWriter::begin(out, to.serialize_type);
@@ -361,7 +368,7 @@ pub fn encode_response<'b>(
         flag: FLAG_RESPONSE,
         remark,
     };
-    write_header(out, to.serialize_type, &head, ext);
+    write_header(out, to.serialize_type, &head, fields);
     frame.end_header(out);
     for piece in body {
         out.extend_from_slice(piece);
@@ -378,21 +385,30 @@ struct Head<'a> {
     remark: Option<&'a str>,
 }
 
-fn write_header(out: &mut Vec<u8>, serialize_type: SerializeType, head: &Head<'_>, ext: &ExtBuf) {
+fn write_header(
+    out: &mut Vec<u8>,
+    serialize_type: SerializeType,
+    head: &Head<'_>,
+    fields: impl FnOnce(&mut FieldWriter<'_>),
+) {
     match serialize_type {
-        SerializeType::Json => write_json_header(out, head, ext),
-        SerializeType::Rocketmq => write_rocketmq_header(out, head, ext),
+        SerializeType::Json => write_json_header(out, head, fields),
+        SerializeType::Rocketmq => write_rocketmq_header(out, head, fields),
     }
 }
 
 /// Keys in fastjson's order, nulls left out. `extFields` is always there: Java producers read it
 /// from a send response without a null check.
-fn write_json_header(out: &mut Vec<u8>, head: &Head<'_>, ext: &ExtBuf) {
+fn write_json_header(
+    out: &mut Vec<u8>,
+    head: &Head<'_>,
+    fields: impl FnOnce(&mut FieldWriter<'_>),
+) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"{\"code\":");
     out.extend_from_slice(digits.format(head.code).as_bytes());
     out.extend_from_slice(b",\"extFields\":");
-    ext.write_json(out);
+    FieldWriter::write(out, SerializeType::Json, fields);
     out.extend_from_slice(b",\"flag\":");
     out.extend_from_slice(digits.format(head.flag).as_bytes());
     out.extend_from_slice(b",\"language\":\"");
@@ -409,7 +425,11 @@ fn write_json_header(out: &mut Vec<u8>, head: &Head<'_>, ext: &ExtBuf) {
 }
 
 /// The code field has 16 bits; codes beyond are cut, as Apache's writer does.
-fn write_rocketmq_header(out: &mut Vec<u8>, head: &Head<'_>, ext: &ExtBuf) {
+fn write_rocketmq_header(
+    out: &mut Vec<u8>,
+    head: &Head<'_>,
+    fields: impl FnOnce(&mut FieldWriter<'_>),
+) {
     let low16 = |n: i32| {
         (n & 0xFFFF)
             .to_be_bytes()
@@ -422,12 +442,15 @@ fn write_rocketmq_header(out: &mut Vec<u8>, head: &Head<'_>, ext: &ExtBuf) {
     out.extend_from_slice(&low16(head.version));
     out.extend_from_slice(&head.opaque.to_be_bytes());
     out.extend_from_slice(&head.flag.to_be_bytes());
-    for block in [
-        head.remark.unwrap_or_default().as_bytes(),
-        ext.rocketmq_bytes(),
-    ] {
-        out.extend_from_slice(&i32::try_from(block.len()).unwrap_or(0).to_be_bytes());
-        out.extend_from_slice(block);
+    let remark = head.remark.unwrap_or_default().as_bytes();
+    out.extend_from_slice(&i32::try_from(remark.len()).unwrap_or(0).to_be_bytes());
+    out.extend_from_slice(remark);
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    FieldWriter::write(out, SerializeType::Rocketmq, fields);
+    let length = i32::try_from(out.len() - start - 4).unwrap_or(0);
+    if let Some(place) = out.get_mut(start..start + 4) {
+        place.copy_from_slice(&length.to_be_bytes());
     }
 }
 
@@ -512,7 +535,7 @@ mod tests {
             to,
             ResponseCode(0),
             None,
-            &ExtBuf::default(),
+            |_| {},
             [&b"ab"[..], b"c"],
         );
         let view = CommandView::parse(&frame).unwrap();

@@ -14,8 +14,9 @@ use serde::ser::{self, Impossible, SerializeStruct};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 use thiserror::Error;
 
+use super::command::SerializeType;
 use super::frame::FrameError;
-use super::json_scan::{Scanner, Value, write_string};
+use super::json_scan::{Members, Scanner, Value, write_string};
 
 /// A header whose fields do not fit the struct they were asked as.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -43,6 +44,9 @@ pub enum ExtFields<'a> {
     None,
     /// The text of the JSON object. It was stepped over once, so it is well-formed as a whole.
     Json(&'a str),
+    /// The same, with the places of the members.
+    #[expect(private_interfaces, reason = "only `CommandView::parse` makes one")]
+    Members(&'a str, Members),
     /// The ext block of a ROCKETMQ header. Its pairs have been checked for length and UTF-8.
     Rocketmq(&'a [u8]),
 }
@@ -71,6 +75,7 @@ impl<'a> ExtFields<'a> {
         match *self {
             Self::None => Pairs::Rocketmq(&[]),
             Self::Rocketmq(block) => Pairs::Rocketmq(block),
+            Self::Members(text, members) => Pairs::Members(text, members, 0),
             Self::Json(text) => {
                 let mut scanner = Scanner::new(text);
                 match scanner.open_object() {
@@ -112,6 +117,9 @@ fn rocketmq_pair(block: &[u8]) -> Option<(&str, &str, &[u8])> {
 pub enum Pairs<'a> {
     #[expect(private_interfaces, reason = "only `ExtFields::iter` makes one")]
     Json(Scanner<'a>),
+    /// And the number of the next one.
+    #[expect(private_interfaces, reason = "only `ExtFields::iter` makes one")]
+    Members(&'a str, Members, usize),
     Rocketmq(&'a [u8]),
 }
 
@@ -124,6 +132,11 @@ impl<'a> Iterator for Pairs<'a> {
                 let (key, value, rest) = rocketmq_pair(block)?;
                 *block = rest;
                 Some((Cow::Borrowed(key), Cow::Borrowed(value)))
+            }
+            Self::Members(text, members, next) => {
+                let (key, value) = members.get(text, *next)?;
+                *next += 1;
+                Some((Cow::Borrowed(key), value))
             }
             Self::Json(scanner) => loop {
                 let key = scanner.next_key().ok()??;
@@ -322,22 +335,100 @@ impl ExtBuf {
             ExtFields::Rocketmq(&self.0)
         }
     }
+}
 
-    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (n, (key, value)) in self.as_fields().iter().enumerate() {
-            if n > 0 {
-                out.push(b',');
-            }
-            write_string(out, &key);
-            out.push(b':');
-            write_string(out, &value);
+/// Writes header fields straight into a frame, in the encoding of its header.
+pub struct FieldWriter<'o> {
+    out: &'o mut Vec<u8>,
+    serialize_type: SerializeType,
+    first: bool,
+}
+
+impl<'o> FieldWriter<'o> {
+    /// Appends the fields that `fields` writes: as a JSON object, or as an ext block without its
+    /// length.
+    pub(super) fn write(
+        out: &'o mut Vec<u8>,
+        serialize_type: SerializeType,
+        fields: impl FnOnce(&mut FieldWriter<'_>),
+    ) {
+        let mut writer = FieldWriter {
+            out,
+            serialize_type,
+            first: true,
+        };
+        if serialize_type == SerializeType::Json {
+            writer.out.push(b'{');
         }
-        out.push(b'}');
+        fields(&mut writer);
+        if serialize_type == SerializeType::Json {
+            writer.out.push(b'}');
+        }
     }
 
-    pub(super) fn rocketmq_bytes(&self) -> &[u8] {
-        &self.0
+    /// One field.
+    pub fn text(&mut self, key: &str, value: &str) {
+        match self.serialize_type {
+            SerializeType::Json => {
+                self.json_key(key);
+                write_string(self.out, value);
+            }
+            SerializeType::Rocketmq => {
+                self.plain(key, |out| out.extend_from_slice(value.as_bytes()))
+            }
+        }
+    }
+
+    /// One field with a number.
+    pub fn number(&mut self, key: &str, value: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.plain(key, |out| {
+            out.extend_from_slice(digits.format(value).as_bytes());
+        });
+    }
+
+    /// One field whose value `write` appends: ASCII that needs no escapes in JSON.
+    pub fn plain(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        match self.serialize_type {
+            SerializeType::Json => {
+                self.json_key(key);
+                self.out.push(b'"');
+                write(self.out);
+                self.out.push(b'"');
+            }
+            SerializeType::Rocketmq => {
+                let key_length = u16::try_from(key.len()).unwrap_or(0);
+                self.out.extend_from_slice(&key_length.to_be_bytes());
+                self.out.extend_from_slice(key.as_bytes());
+                let start = self.out.len();
+                self.out.extend_from_slice(&[0; 4]);
+                write(self.out);
+                let length = i32::try_from(self.out.len() - start - 4).unwrap_or(0);
+                if let Some(place) = self.out.get_mut(start..start + 4) {
+                    place.copy_from_slice(&length.to_be_bytes());
+                }
+            }
+        }
+    }
+
+    /// All fields of a list.
+    pub fn all(&mut self, fields: &ExtBuf) {
+        match self.serialize_type {
+            SerializeType::Json => {
+                for (key, value) in fields.as_fields().iter() {
+                    self.text(&key, &value);
+                }
+            }
+            SerializeType::Rocketmq => self.out.extend_from_slice(&fields.0),
+        }
+    }
+
+    fn json_key(&mut self, key: &str) {
+        if !std::mem::replace(&mut self.first, false) {
+            self.out.push(b',');
+        }
+        write_string(self.out, key);
+        self.out.push(b':');
     }
 }
 
@@ -584,9 +675,11 @@ mod tests {
             let mut ext = ExtBuf::default();
             ext.add(&sample(), names).unwrap();
             let mut json = Vec::new();
-            ext.write_json(&mut json);
+            FieldWriter::write(&mut json, SerializeType::Json, |fields| fields.all(&ext));
             let json = String::from_utf8(json).unwrap();
-            for fields in [ExtFields::Json(&json), ext.as_fields()] {
+            let (members, _) = Members::read(&json).unwrap();
+            let in_place = ExtFields::Members(&json, members);
+            for fields in [ExtFields::Json(&json), in_place, ext.as_fields()] {
                 assert_eq!(
                     fields.decode_short::<Sample<'_>>(names),
                     Ok(sample()),

@@ -82,6 +82,16 @@ impl<'a> Scanner<'a> {
         Ok(Some(key))
     }
 
+    /// The value as a flat object of strings, if it is one of the usual kind: its text and its
+    /// members. Otherwise nothing has moved.
+    pub(super) fn members(&mut self) -> Option<(&'a str, Members)> {
+        self.skip_blanks();
+        let rest = self.text.get(self.at..)?;
+        let (members, length) = Members::read(rest)?;
+        self.at += length;
+        Some((rest.get(..length)?, members))
+    }
+
     pub(super) fn value(&mut self) -> Result<Value<'a>, FrameError> {
         self.skip_blanks();
         match self.peek() {
@@ -112,7 +122,7 @@ impl<'a> Scanner<'a> {
         loop {
             match self.peek() {
                 Some(b'"') => {
-                    self.string()?;
+                    self.skip_string()?;
                     continue;
                 }
                 Some(b'{' | b'[') => {
@@ -132,11 +142,27 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Steps over a string, which must be one that [`Self::string`] can read.
+    fn skip_string(&mut self) -> Result<(), FrameError> {
+        self.at += 1;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let Some(len) = quote_or_backslash(rest) else {
+                return self.fail("unterminated string");
+            };
+            self.at += len + 1;
+            if rest.get(len) == Some(&b'"') {
+                return Ok(());
+            }
+            self.escape()?;
+        }
+    }
+
     /// A string, with the scanner on its opening quote. Borrowed unless it holds an escape.
     fn string(&mut self) -> Result<Cow<'a, str>, FrameError> {
         let start = self.at + 1;
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        match memchr::memchr2(b'"', b'\\', rest) {
+        match quote_or_backslash(rest) {
             None => self.fail("unterminated string"),
             Some(len) if rest.get(len) == Some(&b'"') => {
                 self.at = start + len + 1;
@@ -152,7 +178,7 @@ impl<'a> Scanner<'a> {
         self.at = first;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let Some(len) = memchr::memchr2(b'"', b'\\', rest) else {
+            let Some(len) = quote_or_backslash(rest) else {
                 return self.fail("unterminated string");
             };
             out.push_str(self.slice(self.at, self.at + len));
@@ -160,64 +186,209 @@ impl<'a> Scanner<'a> {
             if rest.get(len) == Some(&b'"') {
                 return Ok(Cow::Owned(out));
             }
-            let Some(escape) = self.peek() else {
-                return self.fail("unterminated escape");
-            };
-            self.at += 1;
-            match escape {
-                b'"' | b'\\' | b'/' | b'\'' => out.push(char::from(escape)),
-                b'n' => out.push('\n'),
-                b't' => out.push('\t'),
-                b'r' => out.push('\r'),
-                b'b' => out.push('\u{8}'),
-                b'f' => out.push('\u{c}'),
-                // fastjson writes these for control characters it knows by name.
-                b'v' => out.push('\u{b}'),
-                b'0'..=b'7' => out.push(char::from(escape - b'0')),
-                b'u' => {
-                    let unit = self.hex4()?;
-                    let c = if (0xD800..0xDC00).contains(&unit)
-                        && self.text.as_bytes().get(self.at..self.at + 2) == Some(b"\\u")
-                    {
-                        self.at += 2;
-                        let low = self.hex4()?;
-                        char::decode_utf16([unit, low]).next()
-                    } else {
-                        char::decode_utf16([unit]).next()
-                    };
-                    out.push(c.and_then(Result::ok).unwrap_or('\u{fffd}'));
-                }
-                b'x' => {
-                    let digits = self.slice(self.at, self.at + 2);
-                    let Ok(byte) = u8::from_str_radix(digits, 16) else {
-                        return self.fail("malformed \\x escape");
-                    };
+            out.push(self.escape()?);
+        }
+    }
+
+    /// The character that an escape stands for, with the scanner behind the backslash.
+    fn escape(&mut self) -> Result<char, FrameError> {
+        let Some(escape) = self.peek() else {
+            return self.fail("unterminated escape");
+        };
+        self.at += 1;
+        Ok(match escape {
+            b'"' | b'\\' | b'/' | b'\'' => char::from(escape),
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            // fastjson writes these for control characters it knows by name.
+            b'v' => '\u{b}',
+            b'0'..=b'7' => char::from(escape - b'0'),
+            b'u' => {
+                let unit = self.hex(4, "malformed \\u escape")?;
+                let c = if (0xD800..0xDC00).contains(&unit)
+                    && self.text.as_bytes().get(self.at..self.at + 2) == Some(b"\\u")
+                {
                     self.at += 2;
-                    out.push(char::from(byte));
+                    let low = self.hex(4, "malformed \\u escape")?;
+                    char::decode_utf16([unit, low]).next()
+                } else {
+                    char::decode_utf16([unit]).next()
+                };
+                c.and_then(Result::ok).unwrap_or('\u{fffd}')
+            }
+            b'x' => {
+                let code = self.hex(2, "malformed \\x escape")?;
+                char::from_u32(code.into()).unwrap_or('\u{fffd}')
+            }
+            _ => return self.fail("unknown escape"),
+        })
+    }
+
+    /// A number of so many hex digits, 4 at most.
+    fn hex(&mut self, digits: usize, problem: &'static str) -> Result<u16, FrameError> {
+        let text = self.text.as_bytes().get(self.at..self.at + digits);
+        let number = text.and_then(|text| {
+            text.iter().try_fold(0u16, |number, &byte| {
+                let digit = char::from(byte).to_digit(16)?;
+                Some(number << 4 | u16::try_from(digit).ok()?)
+            })
+        });
+        let Some(number) = number else {
+            return self.fail(problem);
+        };
+        self.at += digits;
+        Ok(number)
+    }
+}
+
+/// Members of a flat object that are kept by place.
+const MEMBERS_MAX: usize = 20;
+
+/// Where names and values of a flat object of strings stand in its text. Made in the pass that finds
+/// the object's end, so that reading the fields needs no second one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Members {
+    /// Beginning and end of the name, beginning and end of the value.
+    places: [[u16; 4]; MEMBERS_MAX],
+    count: usize,
+    /// Bit n: value n holds escapes.
+    escaped: u32,
+}
+
+impl Members {
+    /// Reads the object at the start of `text`; returns its members and its length. `None` for any
+    /// object but the usual one: strings only, no blanks, no escapes in names and only the common
+    /// ones in values, few members, less than 64 KiB.
+    pub(super) fn read(text: &str) -> Option<(Self, usize)> {
+        let bytes = text.as_bytes();
+        let place = |at: usize| u16::try_from(at).ok();
+        let mut members = Self::default();
+        if bytes.first() != Some(&b'{') {
+            return None;
+        }
+        let mut at = 1;
+        loop {
+            if bytes.get(at) != Some(&b'"') {
+                return None;
+            }
+            let name = at + 1;
+            let name_end = match bytes.get(name + 1) {
+                Some(b'"') if bytes.get(name).is_some_and(u8::is_ascii_alphanumeric) => name + 1,
+                _ => name + quote_or_backslash(bytes.get(name..)?)?,
+            };
+            if bytes.get(name_end..name_end + 3) != Some(b"\":\"") {
+                return None;
+            }
+            let value = name_end + 3;
+            let mut end = value;
+            let mut escaped = 0;
+            loop {
+                end += quote_or_backslash(bytes.get(end..)?)?;
+                if bytes.get(end) == Some(&b'"') {
+                    break;
                 }
-                _ => return self.fail("unknown escape"),
+                escaped = 1;
+                end += match bytes.get(end + 1)? {
+                    b'u' => {
+                        let digits = bytes.get(end + 2..end + 6)?;
+                        // Halves of a character beyond 16 bits are left to the scanner.
+                        let plain = digits.iter().all(u8::is_ascii_hexdigit)
+                            && !matches!(digits.first(), Some(b'd' | b'D'));
+                        if !plain {
+                            return None;
+                        }
+                        6
+                    }
+                    b'"' | b'\\' | b'/' | b'n' | b'r' | b't' => 2,
+                    _ => return None,
+                };
+            }
+            *members.places.get_mut(members.count)? =
+                [place(name)?, place(name_end)?, place(value)?, place(end)?];
+            members.escaped |= escaped << members.count;
+            members.count += 1;
+            at = end + 1;
+            match bytes.get(at) {
+                Some(b',') => at += 1,
+                Some(b'}') => return Some((members, at + 1)),
+                _ => return None,
             }
         }
     }
 
-    fn hex4(&mut self) -> Result<u16, FrameError> {
-        let Ok(unit) = u16::from_str_radix(self.slice(self.at, self.at + 4), 16) else {
-            return self.fail("malformed \\u escape");
+    /// Name and value of a member of the object in `text`.
+    pub(super) fn get<'a>(&self, text: &'a str, number: usize) -> Option<(&'a str, Cow<'a, str>)> {
+        let places = self.places.get(number).filter(|_| number < self.count)?;
+        let [name, name_end, value, end] = places.map(usize::from);
+        let name = text.get(name..name_end)?;
+        let raw = text.get(value..end)?;
+        let value = if self.escaped & (1 << number) == 0 {
+            Cow::Borrowed(raw)
+        } else {
+            Cow::Owned(unescape(text, value, raw.len())?)
         };
-        self.at += 4;
-        Ok(unit)
+        Some((name, value))
     }
+}
+
+/// A string of so many bytes that holds escapes which were looked at before.
+fn unescape(text: &str, begin: usize, len: usize) -> Option<String> {
+    let mut out = String::with_capacity(len);
+    let mut scanner = Scanner { text, at: begin };
+    while scanner.at < begin + len {
+        let rest = text.as_bytes().get(scanner.at..begin + len)?;
+        let plain = quote_or_backslash(rest).unwrap_or(rest.len());
+        out.push_str(text.get(scanner.at..scanner.at + plain)?);
+        scanner.at += plain;
+        if plain < rest.len() {
+            scanner.at += 1;
+            out.push(scanner.escape().ok()?);
+        }
+    }
+    Some(out)
+}
+
+/// Where the first quote or backslash is. Most strings of a header are shorter than a call of
+/// `memchr` is worth, so eight bytes are looked at in one word.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    /// The highest bit of each byte that is 0, exact up to the first one.
+    fn zeros(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word & (ONES << 7)
+    }
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest
+        .iter()
+        .position(|&byte| byte == b'"' || byte == b'\\')?;
+    Some(words.len() * 8 + at)
 }
 
 /// Writes `text` as a JSON string, quotes included.
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let hex = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     out.push(b'"');
     let bytes = text.as_bytes();
+    // Without a way out of the loop the compiler compares many bytes at once.
+    if !bytes.iter().fold(false, |any, &byte| any | escaped(byte)) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut copied = 0;
     for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !escaped(byte) {
             continue;
         }
         out.extend_from_slice(bytes.get(copied..at).unwrap_or_default());
@@ -280,6 +451,63 @@ mod tests {
         }
         let surrogates = pairs(r#"{"k":"\ud83d\ude00\u0001"}"#).unwrap();
         assert_eq!(surrogates[0].1, Value::Text("😀\u{1}".into()));
+    }
+
+    #[test]
+    fn the_usual_object_is_read_in_one_pass_as_the_scanner_reads_it() {
+        for object in [
+            r#"{"a":"x","bc":"","topic":"a\u0001b\u0002\"\\\/\n\r\t","d":"标签"}"#,
+            r#"{"\\":"x"}"#,
+            r#"{"":"x"}"#,
+            r#"{"a":1}"#,
+            r#"{"a":null}"#,
+            r#"{"a": "x"}"#,
+            r#"{"a":"\ud83d\ude00"}"#,
+            r#"{"a":"\v"}"#,
+            r#"{"a":{"b":"c"}}"#,
+            r#"{"a":"x""#,
+            r#"{"a":"x","#,
+            r#"{"a":"\u12"}"#,
+            r#"{"a":"\"#,
+            r#"{"a"#,
+            "{}",
+            "{",
+            "",
+        ] {
+            let behind = format!("{object},\"flag\":0}}");
+            for text in [object, &behind] {
+                let Some((members, length)) = Members::read(text) else {
+                    continue;
+                };
+                let own = text.get(..length).unwrap();
+                let read: Vec<_> = (0..)
+                    .map_while(|number| members.get(own, number))
+                    .map(|(name, value)| (name.to_owned(), Value::Text(value)))
+                    .collect();
+                assert_eq!(read, pairs(own).unwrap(), "{text}");
+            }
+        }
+        let usual = r#"{"a":"x","i":"k\u0001v\u0002"}"#;
+        assert!(Members::read(usual).is_some());
+        let many: String = (0..=MEMBERS_MAX)
+            .map(|n| format!(",\"k{n}\":\"v\""))
+            .collect();
+        assert!(Members::read(&format!("{{{}}}", many.trim_start_matches(','))).is_none());
+        assert!(Members::read(&format!("{{\"k\":\"{}\"}}", "v".repeat(70_000))).is_none());
+    }
+
+    #[test]
+    fn quotes_and_backslashes_are_found_wherever_they_are() {
+        for len in 0..40 {
+            for at in 0..len {
+                for (byte, other) in [(b'"', b'!'), (b'\\', b']'), (b'"', 0xa2), (b'\\', 0xdc)] {
+                    let mut bytes = vec![other; len];
+                    assert_eq!(quote_or_backslash(&bytes), None);
+                    bytes[at..].fill(byte);
+                    assert_eq!(quote_or_backslash(&bytes), Some(at), "{len} {at}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::protocol::codes::ResponseCode;
 use crate::protocol::command::{
     CommandView, FLAG_ONEWAY, RemotingCommand, ReplyTo, SerializeType, encode_response,
 };
-use crate::protocol::ext_fields::{ExtBuf, HeaderError};
+use crate::protocol::ext_fields::{ExtBuf, FieldWriter, HeaderError};
 use crate::protocol::frame::{FrameError, frame_length};
 
 /// What one read may bring in.
@@ -579,6 +579,14 @@ impl ReplyHandle {
         }
     }
 
+    /// Appends an answer that has nothing but header fields, which `fields` writes in place.
+    pub fn push_fields(&self, code: ResponseCode, fields: impl FnOnce(&mut FieldWriter<'_>)) {
+        if !self.oneway {
+            self.connection
+                .push(|out| encode_response(out, self.to, code, None, fields, []));
+        }
+    }
+
     /// Appends the answer and lets it be written.
     pub fn send(&self, answer: &Answer) {
         self.push(answer);
@@ -622,7 +630,8 @@ impl Answer {
 
     fn encode_into(&self, out: &mut Vec<u8>, to: ReplyTo) {
         let body = self.body.iter().map(|piece| &piece[..]);
-        encode_response(out, to, self.code, self.remark.as_deref(), &self.ext, body);
+        let fields = |fields: &mut FieldWriter<'_>| fields.all(&self.ext);
+        encode_response(out, to, self.code, self.remark.as_deref(), fields, body);
     }
 }
 

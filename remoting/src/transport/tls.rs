@@ -16,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use socket2::SockRef;
 use thiserror::Error;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
@@ -223,7 +224,23 @@ impl Stream for TcpStream {
     }
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        TcpStream::try_read(self, buffer)
+        let socket = SockRef::from(&*self);
+        let mut read = 0;
+        let outcome = self.try_io(Interest::READABLE, || {
+            read = (&*socket).read(buffer)?;
+            // What did not fill the buffer has emptied the socket; what comes later is announced.
+            // Saying so spares the call that would find nothing.
+            let emptied = (1..buffer.len()).contains(&read);
+            if emptied {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                Ok(read)
+            }
+        });
+        match outcome {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && read > 0 => Ok(read),
+            outcome => outcome,
+        }
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -4,8 +4,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/apache/rocketmq-client-go/v2/rlog"
@@ -21,11 +23,17 @@ var scenarios = map[string]func(run) (string, error){
 	"tags":   tags,
 	"order":  order,
 	"pull":   pull,
+
+	"dead-letters":  deadLetters,
+	"delay":         delay,
+	"transaction":   transaction,
+	"sql":           sql,
+	"request-reply": requestReply,
 }
 
 func main() {
 	if len(os.Args) != 4 || scenarios[os.Args[2]] == nil {
-		fmt.Println("usage: interop NAMESRV SCENARIO RUN; scenarios: sync async oneway batch tags order pull")
+		fmt.Println("usage: interop NAMESRV SCENARIO RUN; scenarios:", slices.Sorted(maps.Keys(scenarios)))
 		os.Exit(1)
 	}
 	name := os.Args[2]

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/apache/rocketmq-client-go/v2"
+	"github.com/apache/rocketmq-client-go/v2/admin"
 	"github.com/apache/rocketmq-client-go/v2/consumer"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 	"github.com/apache/rocketmq-client-go/v2/producer"
@@ -41,8 +43,19 @@ func (r run) producer(options ...producer.Option) (rocketmq.Producer, error) {
 	return p, p.Start()
 }
 
-// consume starts a push consumer that puts everything into the inbox.
-func (r run) consume(in *inbox, expression string, options ...consumer.Option) (rocketmq.PushConsumer, error) {
+// all lets every message through.
+var all = tagged("*")
+
+func tagged(expression string) consumer.MessageSelector {
+	return consumer.MessageSelector{Type: consumer.TAG, Expression: expression}
+}
+
+// start starts a push consumer.
+func (r run) start(
+	listen func(context.Context, ...*primitive.MessageExt) (consumer.ConsumeResult, error),
+	selector consumer.MessageSelector,
+	options ...consumer.Option,
+) (rocketmq.PushConsumer, error) {
 	options = append(options,
 		consumer.WithNsResolver(primitive.NewPassthroughResolver(r.namesrvs)),
 		consumer.WithGroupName(r.group),
@@ -52,11 +65,44 @@ func (r run) consume(in *inbox, expression string, options ...consumer.Option) (
 	if err != nil {
 		return nil, err
 	}
-	selector := consumer.MessageSelector{Type: consumer.TAG, Expression: expression}
-	if err := c.Subscribe(r.topic, selector, in.listen); err != nil {
+	if err := c.Subscribe(r.topic, selector, listen); err != nil {
 		return nil, err
 	}
 	return c, c.Start()
+}
+
+// createTopic sends a first message and waits until the topic can be found, which the start of a consumer does not do.
+// It returns what was sent.
+func (r run) createTopic(p rocketmq.Producer) ([]string, error) {
+	if err := checkSent(p.SendSync(context.Background(), r.message("first"))); err != nil {
+		return nil, err
+	}
+	return []string{"first"}, r.awaitRoute()
+}
+
+// awaitRoute waits until the name servers know the topic.
+func (r run) awaitRoute() error {
+	a, err := admin.NewAdmin(admin.WithResolver(primitive.NewPassthroughResolver(r.namesrvs)))
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	deadline := time.Now().Add(patience)
+	for {
+		queues, err := a.FetchPublishMessageQueues(context.Background(), r.topic)
+		if err == nil && len(queues) > 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no route to %s: %w", r.topic, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// consume starts a push consumer that puts everything into the inbox.
+func (r run) consume(in *inbox, expression string, options ...consumer.Option) (rocketmq.PushConsumer, error) {
+	return r.start(in.listen, tagged(expression), options...)
 }
 
 // receiveExactly consumes the topic until all expected bodies came, and fails if another one did.

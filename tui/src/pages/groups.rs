@@ -152,7 +152,7 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
     if let Some(differing) = different_subscriptions(group) {
         sheet.fact_line([(
             "subscriptions differ",
-            Cell::text(differing).tone(Tone::Bad),
+            Cell::text(differing.evidence).tone(Tone::Bad),
         )]);
     }
     match &group.queues {

@@ -1,9 +1,10 @@
 //! Home: is it healthy, what falls behind, since when.
 
+use client::checks::Level;
 use client::verdict::Verdict;
 
 use crate::app::{App, Page};
-use crate::findings::{Level, findings};
+use crate::findings::{findings, page, tone};
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, short, short_rate};
 use crate::snapshot::{Group, Snapshot};
 
@@ -56,7 +57,7 @@ pub(super) fn pulse(app: &App) -> Sheet {
         .filter(|group| {
             !found
                 .iter()
-                .any(|finding| finding.open == Page::Group(group.name.clone()))
+                .any(|finding| page(finding) == Page::Group(group.name.clone()))
         })
         .filter(|group| group.lag().is_ok_and(|lag| lag > 0))
         .collect();
@@ -69,16 +70,17 @@ pub(super) fn pulse(app: &App) -> Sheet {
             finding.evidence.len()
         );
         let cells = vec![
-            Cell::text(finding.level.word()).tone(finding.level.tone()),
-            Cell::text(finding.what).tone(finding.level.tone()),
-            Cell::text(finding.subject),
+            Cell::text(finding.level.word()).tone(tone(finding.level)),
+            Cell::text(finding.what).tone(tone(finding.level)),
+            Cell::text(finding.subject.to_string()),
             Cell::text(finding.evidence.clone()),
         ];
+        let open = page(&finding);
         let mut row = Row::new(key, cells)
             .detail("evidence", finding.evidence)
             .detail("fix", finding.fix.clone())
-            .link([finding.open.clone()])
-            .open(finding.open);
+            .link([open.clone()])
+            .open(open);
         row.command = Some(finding.fix).filter(|fix| fix.starts_with("mq "));
         row
     });

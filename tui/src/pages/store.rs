@@ -1,7 +1,7 @@
 //! Stores: what lies on each broker's disk, and what waits to get there.
 
 use crate::app::{App, Page};
-use crate::findings::{Level, findings};
+use crate::findings::{findings, page as page_of, tone as tone_of};
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, bytes};
 
 const COLUMNS: [Column; 9] = [
@@ -23,9 +23,9 @@ pub(super) fn store(app: &App) -> Sheet {
         let page = Page::Broker(broker.address.clone());
         let worst = found
             .iter()
-            .find(|finding| finding.open == page)
+            .find(|finding| page_of(finding) == page)
             .map(|finding| finding.level);
-        let tone = worst.map_or(Tone::Plain, Level::tone);
+        let tone = worst.map_or(Tone::Plain, tone_of);
         let mut cells = vec![Cell::text(broker.name.clone()).tone(tone)];
         match &broker.runtime {
             Err(reason) => cells.extend((1..COLUMNS.len()).map(|_| Cell::unknown(reason.clone()))),

@@ -207,10 +207,7 @@ fn a_change_is_planned_confirmed_and_logged() {
     );
     press(&mut app, ":l\n");
     let row = app.selected_row().unwrap();
-    assert_eq!(
-        row.cells[1].plain(),
-        "mqadmin deleteSubGroup -c DefaultCluster -g billing -r true"
-    );
+    assert_eq!(row.cells[1].plain(), "mq group delete billing --yes");
     assert_eq!(row.cells[2].plain(), "1 of 2 failed: no answer");
 }
 

@@ -3,6 +3,7 @@
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::fastjson;
 use remoting::protocol::headers::admin::BrokerConfigResponseHeader;
+use remoting::protocol::properties;
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 
@@ -27,15 +28,20 @@ pub(crate) fn config(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal>
 pub(crate) fn update_config(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let text = str::from_utf8(request.body())
         .map_err(|e| Refusal::system(format!("request body: {e}")))?;
-    let before = broker.config.current().broker_permission;
-    let config = broker.config.change(text).map_err(|error| {
+    broker.config.change(text).map_err(|error| {
         let code = match error {
             UpdateError::Refused(_) => ResponseCode::NO_PERMISSION,
             _ => ResponseCode::SYSTEM_ERROR,
         };
         Refusal::new(code, error.to_string())
     })?;
-    if config.broker_permission != before {
+    // Whatever the value: tools give back what was wiped at name servers by setting it to what it is.
+    let sets_permission = properties::parse(text).is_ok_and(|changes| {
+        changes
+            .iter()
+            .any(|change| change.key == "brokerPermission")
+    });
+    if sets_permission {
         broker.topics.touch(broker.clock.now_ms());
         broker.registration.topics_changed();
     }

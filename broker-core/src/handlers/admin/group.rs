@@ -1,10 +1,12 @@
-//! Consumer and producer groups: 200, 207, 201, 352, 203, 204, 328, 343.
+//! Consumer and producer groups: 200, 225, 207, 201, 352, 203, 204, 328, 343, 345.
 
-use remoting::protocol::body::group::SubscriptionGroupConfig;
+use remoting::protocol::body::group::{
+    QuerySubscriptionResponseBody, SubscriptionGroupConfig, SubscriptionGroupList,
+};
 use remoting::protocol::body::topic::TopicList;
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::admin::{
-    DeleteSubscriptionGroupRequestHeader, GroupRequestHeader,
+    DeleteSubscriptionGroupRequestHeader, GroupRequestHeader, QuerySubscriptionRequestHeader,
 };
 use remoting::protocol::headers::client::{ConsumerGroupHeader, ProducerGroupHeader};
 use remoting::transport::connection::Answer;
@@ -17,11 +19,25 @@ use crate::names::validate_group;
 /// `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP` (200).
 pub(crate) fn create(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let group: SubscriptionGroupConfig = decode(request)?;
-    validate_group(&group.group_name).map_err(Refusal::system)?;
-    broker
-        .groups
-        .put(group, broker.clock.now_ms())
-        .map_err(|e| Refusal::system(e.to_string()))?;
+    put_all(broker, vec![group])
+}
+
+/// `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST` (225): all of them, or none if one is not allowed.
+pub(crate) fn create_all(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+    let body: SubscriptionGroupList = decode(request)?;
+    put_all(broker, body.group_config_list)
+}
+
+fn put_all(broker: &Broker, groups: Vec<SubscriptionGroupConfig>) -> Result<Reply, Refusal> {
+    for group in &groups {
+        validate_group(&group.group_name).map_err(Refusal::system)?;
+    }
+    for group in groups {
+        broker
+            .groups
+            .put(group, broker.clock.now_ms())
+            .map_err(|e| Refusal::system(e.to_string()))?;
+    }
     Ok(Answer::ok().into())
 }
 
@@ -107,6 +123,18 @@ pub(crate) fn topics(broker: &Broker, request: &Request<'_>) -> Result<Reply, Re
     Ok(json(&TopicList {
         broker_addr: None,
         topic_list,
+    })?
+    .into())
+}
+
+/// `QUERY_SUBSCRIPTION_BY_CONSUMER` (345): what a group subscribes of a topic now.
+pub(crate) fn subscription(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+    let header: QuerySubscriptionRequestHeader = request.header()?;
+    let subscription_data = broker.clients().subscription(&header.group, &header.topic);
+    Ok(json(&QuerySubscriptionResponseBody {
+        group: header.group,
+        subscription_data,
+        topic: header.topic,
     })?
     .into())
 }

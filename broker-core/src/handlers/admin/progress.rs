@@ -1,14 +1,15 @@
-//! How far consumers are: 208, 317, 303, 314, 43.
+//! How far consumers are: 208, 317, 303, 308, 314, 43, 45.
 
 use std::collections::BTreeMap;
 
+use remoting::protocol::body::group::CorrectionOffsets;
 use remoting::protocol::body::stats::{
     ConsumeStats, ConsumeStatsList, ConsumeTimeSpanBody, OffsetWrapper, QueueTimeSpan,
 };
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::admin::{
     BrokerConsumeStatsRequestHeader, CloneGroupOffsetRequestHeader, ConsumeStatsRequestHeader,
-    ConsumeTimeSpanRequestHeader,
+    ConsumeTimeSpanRequestHeader, QueryCorrectionOffsetRequestHeader,
 };
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
@@ -157,6 +158,43 @@ pub(crate) fn time_span(broker: &Broker, request: &Request<'_>) -> Result<Reply,
     }
     Ok(json(&ConsumeTimeSpanBody {
         consume_time_span_set: spans,
+    })?
+    .into())
+}
+
+/// `QUERY_CORRECTION_OFFSET` (308): how far the slowest group of a topic is, by queue. What it has
+/// consumed further than the compared group counts as endless. Apache's brokers delete the offsets of
+/// the groups that do not count; here they stay.
+pub(crate) fn correction_offsets(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+    let header: QueryCorrectionOffsetRequestHeader = request.header()?;
+    let topic = &*header.topic;
+    let left_out: Vec<&str> = header
+        .filter_groups
+        .as_deref()
+        .unwrap_or_default()
+        .split(',')
+        .collect();
+    let mut slowest = BTreeMap::new();
+    for group in broker.offsets.groups_of_topic(topic) {
+        if left_out.contains(&&*group) {
+            continue;
+        }
+        for (queue_id, offset) in broker.offsets.queues(&group, topic) {
+            if offset >= broker.store.min_offset(topic, queue_id).unwrap_or(0) {
+                let least = slowest.entry(i64::from(queue_id)).or_insert(offset);
+                *least = offset.min(*least);
+            }
+        }
+    }
+    for (queue_id, compared) in broker.offsets.queues(&header.compare_group, topic) {
+        if let Some(offset) = slowest.get_mut(&i64::from(queue_id))
+            && *offset > compared
+        {
+            *offset = i64::MAX;
+        }
+    }
+    Ok(json(&CorrectionOffsets {
+        correction_offsets: slowest,
     })?
     .into())
 }

@@ -1,8 +1,9 @@
-//! What the broker tells of itself: 28, 315.
+//! What the broker tells of itself: 28, 315, 907.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use remoting::protocol::body::replicas::HaRuntimeInfo;
 use remoting::protocol::command::VERSION;
 use remoting::protocol::headers::admin::BrokerStatsDataRequestHeader;
 use remoting::transport::router::{Refusal, Reply, Request};
@@ -169,6 +170,16 @@ fn disk(
             ),
         );
     }
+}
+
+/// `GET_BROKER_HA_STATUS` (907): a master without slaves.
+pub(crate) fn ha_status(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
+    Ok(json(&HaRuntimeInfo {
+        master: true,
+        master_commit_log_max_offset: broker.store.status().written_offset,
+        ..HaRuntimeInfo::default()
+    })?
+    .into())
 }
 
 /// `VIEW_BROKER_STATS_DATA` (315).

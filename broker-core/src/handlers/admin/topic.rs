@@ -1,16 +1,16 @@
-//! Topics: 17, 215, 21, 351, 202, 305, 300.
+//! Topics: 17, 18, 215, 316, 21, 351, 202, 305, 300.
 
 use remoting::protocol::body::group::GroupList;
 use remoting::protocol::body::queue_map::{MessageQueue, QueueMap};
 use remoting::protocol::body::stats::{TopicOffset, TopicStatsTable};
-use remoting::protocol::body::topic::{TopicConfig, TopicList};
+use remoting::protocol::body::topic::{CreateTopicListRequestBody, TopicConfig, TopicList};
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::admin::{CreateTopicRequestHeader, TopicRequestHeader};
 use remoting::transport::connection::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 
 use crate::broker::Broker;
-use crate::handlers::json;
+use crate::handlers::{decode, json};
 use crate::names::validate_topic;
 
 /// Queues of a topic on one broker: what a number typed wrongly would otherwise cost.
@@ -19,24 +19,6 @@ const QUEUES_MAX: i32 = 65_536;
 /// `UPDATE_AND_CREATE_TOPIC` (17).
 pub(crate) fn create(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: CreateTopicRequestHeader = request.header()?;
-    validate_topic(&header.topic).map_err(Refusal::system)?;
-    refuse_system_topic(broker, &header.topic)?;
-    for (name, queues) in [
-        ("readQueueNums", header.read_queue_nums),
-        ("writeQueueNums", header.write_queue_nums),
-    ] {
-        if !(1..=QUEUES_MAX).contains(&queues) {
-            return Err(Refusal::system(format!(
-                "{name} is {queues}, it must be between 1 and {QUEUES_MAX}"
-            )));
-        }
-    }
-    if !(0..=7).contains(&header.perm) {
-        return Err(Refusal::system(format!(
-            "perm is {}, it must be between 0 and 7",
-            header.perm
-        )));
-    }
     let topic = TopicConfig {
         order: header.order.unwrap_or(false),
         perm: header.perm,
@@ -49,12 +31,63 @@ pub(crate) fn create(broker: &Broker, request: &Request<'_>) -> Result<Reply, Re
         topic_name: header.topic,
         ..TopicConfig::default()
     };
+    check(broker, &topic)?;
+    put(broker, topic)?;
+    Ok(once_told(broker, request))
+}
+
+/// `UPDATE_AND_CREATE_TOPIC_LIST` (18): all of them, or none if one is not allowed.
+pub(crate) fn create_all(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
+    let body: CreateTopicListRequestBody = decode(request)?;
+    for topic in &body.topic_config_list {
+        check(broker, topic)?;
+    }
+    for topic in body.topic_config_list {
+        put(broker, topic)?;
+    }
+    Ok(once_told(broker, request))
+}
+
+/// Success, as soon as the routes have changed, too: whoever creates a topic may use it then.
+fn once_told(broker: &Broker, request: &Request<'_>) -> Reply {
+    let (told, reply) = (broker.registration.told(), request.reply_handle());
+    broker.runtime.spawn(async move {
+        told.await;
+        reply.send(&Answer::ok());
+    });
+    Reply::Parked
+}
+
+/// Whether a topic may be created, or changed, like this.
+fn check(broker: &Broker, topic: &TopicConfig) -> Result<(), Refusal> {
+    validate_topic(&topic.topic_name).map_err(Refusal::system)?;
+    refuse_system_topic(broker, &topic.topic_name)?;
+    for (name, queues) in [
+        ("readQueueNums", topic.read_queue_nums),
+        ("writeQueueNums", topic.write_queue_nums),
+    ] {
+        if !(1..=QUEUES_MAX).contains(&queues) {
+            return Err(Refusal::system(format!(
+                "{name} is {queues}, it must be between 1 and {QUEUES_MAX}"
+            )));
+        }
+    }
+    if !(0..=7).contains(&topic.perm) {
+        return Err(Refusal::system(format!(
+            "perm is {}, it must be between 0 and 7",
+            topic.perm
+        )));
+    }
+    Ok(())
+}
+
+fn put(broker: &Broker, topic: TopicConfig) -> Result<(), Refusal> {
     broker
         .topics
         .put(topic, broker.clock.now_ms())
         .map_err(|e| Refusal::system(e.to_string()))?;
     broker.registration.topics_changed();
-    Ok(Answer::ok().into())
+    Ok(())
 }
 
 fn refuse_system_topic(broker: &Broker, name: &str) -> Result<(), Refusal> {
@@ -71,16 +104,34 @@ pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Reply, Re
     let header: TopicRequestHeader = request.header()?;
     let name = &*header.topic;
     refuse_system_topic(broker, name)?;
-    let failed = |e: &dyn std::fmt::Display| Refusal::system(format!("topic[{name}]: {e}"));
     broker
         .topics
         .delete(name, broker.clock.now_ms())
-        .map_err(|e| failed(&e))?;
+        .map_err(|e| Refusal::system(format!("topic[{name}]: {e}")))?;
     broker.registration.topics_changed();
-    broker.store.delete_topic(name).map_err(|e| failed(&e))?;
+    delete_queues(broker, name)?;
+    Ok(once_told(broker, request))
+}
+
+/// `CLEAN_UNUSED_TOPIC` (316): queues of topics that this broker does not have.
+pub(crate) fn clean_unused(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
+    // In this order: a topic is in the table before its first message is in a queue.
+    for name in broker.store.topics() {
+        if broker.topics.find(&name).is_none() && !broker.topics.is_system(&name) {
+            tracing::info!("topic {name} is not in the topic table: its queues are deleted");
+            delete_queues(broker, &name)?;
+        }
+    }
+    Ok(Answer::ok().into())
+}
+
+/// What is left of a topic that has left the table.
+fn delete_queues(broker: &Broker, name: &str) -> Result<(), Refusal> {
+    let deleted = broker.store.delete_topic(name);
+    deleted.map_err(|e| Refusal::system(format!("topic[{name}]: {e}")))?;
     broker.offsets.remove_topic(name);
     broker.stats.forget_topic(name);
-    Ok(Answer::ok().into())
+    Ok(())
 }
 
 /// `GET_ALL_TOPIC_CONFIG` (21).

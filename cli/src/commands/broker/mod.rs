@@ -2,14 +2,17 @@
 
 use clap::Subcommand;
 
+use crate::commands::wait_for;
 use crate::error::{Exit, Result};
 use crate::output::Output;
 
-mod check;
-mod list;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod drain;
+pub(crate) mod list;
 pub(crate) mod settings;
 mod start;
-mod status;
+pub(crate) mod status;
 
 pub(crate) use start::{boot_success, last_word, not_started};
 
@@ -26,6 +29,8 @@ enum Command {
     Check(check::Args),
     List(list::Args),
     Status(status::Args),
+    Config(config::Args),
+    Drain(drain::Args),
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Exit> {
@@ -34,5 +39,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Exit> {
         Command::Check(args) => check::run(&args, output),
         Command::List(args) => list::run(&args, output),
         Command::Status(args) => status::run(&args, output),
+        Command::Config(args) => wait_for(config::run(&args, output)),
+        Command::Drain(args) => wait_for(drain::run(&args, output)),
     }
 }

@@ -3,9 +3,9 @@
 use client::fan_out;
 
 use crate::commands::wait_for;
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{Exit, Result};
 use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::Cluster;
+use crate::profile::{Cluster, brokers_named};
 use crate::time;
 use crate::watch;
 
@@ -43,19 +43,7 @@ row! {
 pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin()?;
     wait_for(watch::read(output, &args.read, async || {
-        let brokers = admin.brokers().await;
-        let mut brokers = brokers.map_err(|e| CliError::client("cannot list the brokers", &e))?;
-        if let Some(name) = &args.name {
-            let known: Vec<_> = brokers.iter().map(|broker| broker.name.clone()).collect();
-            brokers.retain(|broker| broker.name == *name);
-            if brokers.is_empty() {
-                let error = CliError::not_found(format!("there is no broker '{name}'"));
-                return Err(match nearest(name, known.iter().map(String::as_str)) {
-                    Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                    None => error.hint("see mq broker list"),
-                });
-            }
-        }
+        let brokers = brokers_named(&admin, args.name.as_slice()).await?;
         let rows = fan_out::all(brokers, |broker| {
             let admin = admin.clone();
             async move {

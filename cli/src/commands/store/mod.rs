@@ -16,10 +16,10 @@ use crate::output::Output;
 use crate::progress;
 
 mod cat;
-mod clean;
-mod info;
-mod rebuild;
-mod verify;
+pub(crate) mod clean;
+pub(crate) mod info;
+pub(crate) mod rebuild;
+pub(crate) mod verify;
 
 /// The store folder of a broker that does not run
 #[derive(Debug, clap::Args)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::client::SubscriptionData;
 use super::queue_map::{IntMap, QueueMap};
 use super::topic::DataVersion;
 
@@ -37,6 +38,13 @@ impl Default for SubscriptionGroupConfig {
             which_broker_when_consume_slowly: 1,
         }
     }
+}
+
+/// Body of `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST` (225).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubscriptionGroupList {
+    pub group_config_list: Vec<SubscriptionGroupConfig>,
 }
 
 /// All groups of a broker: answer to `GET_ALL_SUBSCRIPTIONGROUP_CONFIG` (201), `subscriptionGroup.json`.
@@ -74,4 +82,22 @@ pub struct ResetOffsetBody {
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumerStatusBody {
     pub message_queue_table: QueueMap<i64>,
+}
+
+/// Answer to `QUERY_CORRECTION_OFFSET` (308): by queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CorrectionOffsets {
+    pub correction_offsets: IntMap<i64>,
+}
+
+/// Answer to `QUERY_SUBSCRIPTION_BY_CONSUMER` (345).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QuerySubscriptionResponseBody {
+    pub group: String,
+    /// Absent when no member of the group subscribes the topic now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_data: Option<SubscriptionData>,
+    pub topic: String,
 }

@@ -59,6 +59,13 @@ impl Default for TopicConfig {
     }
 }
 
+/// Body of `UPDATE_AND_CREATE_TOPIC_LIST` (18).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreateTopicListRequestBody {
+    pub topic_config_list: Vec<TopicConfig>,
+}
+
 /// All topics of a broker: answer to `GET_ALL_TOPIC_CONFIG` (21), `topics.json`, and part of a
 /// registration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -104,3 +104,31 @@ pub struct QueryConsumeQueueRequestHeader {
     pub count: i32,
     pub consumer_group: Option<String>,
 }
+
+/// `QUERY_CORRECTION_OFFSET` (308).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueryCorrectionOffsetRequestHeader {
+    pub topic: String,
+    /// Groups that do not count, separated by commas.
+    pub filter_groups: Option<String>,
+    #[serde(default)]
+    pub compare_group: String,
+}
+
+/// `RESUME_CHECK_HALF_MESSAGE` (323).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResumeCheckHalfMessageRequestHeader {
+    /// The offset message id of the half message, as it stands where it was given up.
+    pub msg_id: String,
+    /// Since 5.x.
+    pub topic: Option<String>,
+}
+
+/// `QUERY_SUBSCRIPTION_BY_CONSUMER` (345).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct QuerySubscriptionRequestHeader {
+    pub group: String,
+    pub topic: String,
+}

@@ -17,11 +17,16 @@ pub struct InvalidMessageId(pub String);
 
 /// The id of the message at `physical_offset` in the log of the broker at `store_host`.
 pub fn offset_message_id(store_host: SocketAddr, physical_offset: i64) -> String {
-    let mut id = String::with_capacity(56);
-    push_address(&mut id, store_host.ip());
-    push_hex(&mut id, &i32::from(store_host.port()).to_be_bytes());
-    push_hex(&mut id, &physical_offset.to_be_bytes());
-    id
+    let mut id = Vec::with_capacity(56);
+    append_offset_message_id(&mut id, store_host, physical_offset);
+    id.into_iter().map(char::from).collect()
+}
+
+/// Appends the text of [`offset_message_id`].
+pub fn append_offset_message_id(out: &mut Vec<u8>, store_host: SocketAddr, physical_offset: i64) {
+    push_address(out, store_host.ip());
+    push_hex(out, &i32::from(store_host.port()).to_be_bytes());
+    push_hex(out, &physical_offset.to_be_bytes());
 }
 
 /// Store host and physical offset out of an offset message id.
@@ -61,34 +66,34 @@ pub struct UniqueKeys {
 impl UniqueKeys {
     /// The key of one message. `since_month_ms`: milliseconds since the local month began.
     pub fn key(&self, since_month_ms: i32, counter: u16) -> String {
-        let mut key = String::with_capacity(56);
+        let mut key = Vec::with_capacity(56);
         push_address(&mut key, self.address);
         let [_, _, high, low] = self.process_id.to_be_bytes();
         push_hex(&mut key, &[high, low]);
         push_hex(&mut key, &self.instance.to_be_bytes());
         push_hex(&mut key, &since_month_ms.to_be_bytes());
         push_hex(&mut key, &counter.to_be_bytes());
-        key
+        key.into_iter().map(char::from).collect()
     }
 }
 
-fn push_address(out: &mut String, address: IpAddr) {
+fn push_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(ip) => push_hex(out, &ip.octets()),
         IpAddr::V6(ip) => push_hex(out, &ip.octets()),
     }
 }
 
-fn push_hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from(if nibble < 10 {
-                b'0' + nibble
-            } else {
-                b'A' - 10 + nibble
-            }));
+fn push_hex<const N: usize>(out: &mut Vec<u8>, bytes: &[u8; N]) {
+    let digit = |nibble: u8| {
+        if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'A' - 10 + nibble
         }
-    }
+    };
+    let pairs = bytes.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    out.extend_from_slice(pairs.as_flattened());
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -45,16 +45,26 @@ const PROPERTY_END: u8 = 2;
 
 /// All properties in order. What is not UTF-8 is dropped.
 pub fn iter(properties: &[u8]) -> impl Iterator<Item = (&str, &str)> {
-    properties
-        .split(|&b| b == PROPERTY_END)
-        .filter_map(|entry| {
-            let at = memchr::memchr(NAME_END, entry)?;
-            let (name, value) = (entry.get(..at)?, entry.get(at + 1..)?);
-            if value.contains(&NAME_END) {
-                return None;
+    let mut rest = properties;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let end = memchr::memchr(PROPERTY_END, rest).unwrap_or(rest.len());
+            let entry = rest.get(..end).unwrap_or_default();
+            rest = rest.get(end + 1..).unwrap_or_default();
+            let property = property_of(entry);
+            if property.is_some() {
+                return property;
             }
-            Some((str::from_utf8(name).ok()?, str::from_utf8(value).ok()?))
-        })
+        }
+        None
+    })
+}
+
+fn property_of(entry: &[u8]) -> Option<(&str, &str)> {
+    let entry = str::from_utf8(entry).ok()?;
+    let at = memchr::memchr(NAME_END, entry.as_bytes())?;
+    let (name, value) = (entry.get(..at)?, entry.get(at + 1..)?);
+    (memchr::memchr(NAME_END, value.as_bytes()).is_none()).then_some((name, value))
 }
 
 /// The value of one property.

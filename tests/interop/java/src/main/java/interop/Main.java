@@ -32,6 +32,14 @@ public final class Main {
         Map.entry("broadcast", Broadcast::run),
         Map.entry("offsets", Offsets::run),
         Map.entry("rebalance", Rebalance::run),
+        Map.entry("dead-letters", DeadLetters::run),
+        Map.entry("delay", Delay::run),
+        Map.entry("transaction", Transaction::run),
+        Map.entry("orderly-leave", OrderlyLeave::run),
+        Map.entry("sql", Sql::run),
+        Map.entry("request-reply", RequestReply::run),
+        Map.entry("reset", Reset::run),
+        Map.entry("trace", Trace::run),
         Map.entry("first-message", FirstMessage::run),
         Map.entry("store-write", StoreWrite::run),
         Map.entry("store-read", StoreRead::run),
@@ -50,6 +58,11 @@ public final class Main {
         // Read once, when the client's first class is loaded.
         if (scenario.endsWith("-header")) {
             System.setProperty("rocketmq.serialize.type", scenario.startsWith("json") ? "JSON" : "ROCKETMQ");
+        }
+        // Topics that come later and shares have a turn each 20 s otherwise, which is long for a test.
+        if (scenario.equals("dead-letters") || scenario.equals("orderly-leave")) {
+            System.setProperty("rocketmq.client.rebalance.waitInterval", "1000");
+            System.setProperty("rocketmq.client.unlockDelayTimeMills", "1000");
         }
         startWatchdog(scenario);
         // Programs of one family (failover-…, store-…) work on one topic and group.

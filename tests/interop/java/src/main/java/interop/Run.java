@@ -71,10 +71,15 @@ final class Run {
      */
     List<MessageQueue> createTopic(DefaultMQProducer producer) throws Exception {
         sendOk(producer.send(message("first")));
+        return awaitRoute(producer, topic);
+    }
+
+    /** The queues of a topic that somebody else creates, once the name server knows them. */
+    List<MessageQueue> awaitRoute(DefaultMQProducer producer, String of) throws Exception {
         List<MessageQueue> queues = new ArrayList<>();
-        await("route of " + topic, () -> {
+        await("route of " + of, () -> {
             try {
-                queues.addAll(producer.fetchPublishMessageQueues(topic));
+                queues.addAll(producer.fetchPublishMessageQueues(of));
             } catch (MQClientException notYet) {
                 return false;
             }

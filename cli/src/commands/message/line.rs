@@ -1,57 +1,14 @@
-//! `mq message`: single messages; and a message as people and programs read it, on one line.
+//! A message as people and programs read it: on one line, or as a row.
 
 use std::collections::BTreeMap;
 
-use clap::Subcommand;
-use client::Admin;
-use client::admin::KeyQuery;
+use clap::ValueEnum;
 use client::message::MessageExt;
-use remoting::protocol::message::id::decode_offset_message_id;
 use serde::Serialize;
 
-use crate::error::{CliError, Exit, Result};
-use crate::output::{Output, Read, Report, row};
-use crate::profile::{Cluster, missing_from};
+use crate::error::{CliError, Result};
+use crate::output::{Output, row};
 use crate::time;
-use crate::watch;
-
-/// Single messages
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Look up messages by id or by key
-    #[command(
-        after_help = "Examples:\n  mq message get 7F00000100002A9F0000000000000316\n  \
-                            mq message get 7F0000010B5818B4AAC24C1E1AE40000 --topic orders\n  \
-                            mq message get --key order-4711 --topic orders -o json"
-    )]
-    Get(Get),
-}
-
-#[derive(Debug, clap::Args)]
-struct Get {
-    /// The id that a send answered: of the client (needs --topic), or of the place in the broker's log
-    #[arg(required_unless_present = "key", conflicts_with = "key")]
-    id: Option<String>,
-    /// All messages with this key (needs --topic)
-    #[arg(short, long, requires = "topic")]
-    key: Option<String>,
-    /// Name of the topic
-    #[arg(short, long)]
-    topic: Option<String>,
-    /// At most so many, the newest of each broker
-    #[arg(long, default_value_t = 64)]
-    max: u32,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
-}
 
 row! {
     struct MessageRow named by message_id {
@@ -94,79 +51,7 @@ impl From<&MessageExt> for MessageRow {
     }
 }
 
-pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let Command::Get(args) = &args.command;
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
-        let mut missing = Vec::new();
-        let found = find(args, &admin, &mut missing).await?;
-        if found.is_empty() && missing.is_empty() {
-            let wanted = args
-                .key
-                .as_deref()
-                .or(args.id.as_deref())
-                .unwrap_or_default();
-            return Err(
-                CliError::not_found(format!("there is no message '{wanted}'"))
-                    .hint("it may have expired; keys and ids are found in their own topic only"),
-            );
-        }
-        Ok(Report {
-            rows: found.iter().map(MessageRow::from).collect(),
-            missing,
-        })
-    })
-    .await
-}
-
-async fn find(args: &Get, admin: &Admin, missing: &mut Vec<String>) -> Result<Vec<MessageExt>> {
-    let masters = admin.masters().await;
-    let masters = masters.map_err(|e| CliError::client("cannot list the brokers", &e))?;
-    let id = args.id.as_deref().unwrap_or_default();
-    let Some(topic) = &args.topic else {
-        let (host, offset) = decode_offset_message_id(id).map_err(|_| {
-            CliError::usage(format!("'{id}' is not the id of a place in a broker's log"))
-                .hint("for the id that a client gave, add --topic")
-        })?;
-        let address = host.to_string();
-        let known = masters.iter().find(|broker| broker.address == address);
-        let name = known.map_or(address.as_str(), |broker| broker.name.as_str());
-        let found = admin.message_at(&address, name, offset).await;
-        let found =
-            found.map_err(|e| CliError::client(format!("cannot get message '{id}'"), &e))?;
-        return Ok(found.into_iter().collect());
-    };
-    let (key, unique) = match &args.key {
-        Some(key) => (key.as_str(), false),
-        None => (id, true),
-    };
-    let query = KeyQuery {
-        enough: args.max as usize,
-        ..KeyQuery::all(topic, key, unique)
-    };
-    let answers = admin.each(masters, |admin, broker| {
-        let query = query.clone();
-        async move { admin.messages_by_key(&broker, &query).await }
-    });
-    let answers = answers.await;
-    missing.extend(
-        answers
-            .failed
-            .iter()
-            .map(|(broker, error)| missing_from(broker, error)),
-    );
-    let mut found = Vec::new();
-    for (_, answer) in answers.known {
-        let mut messages = answer.messages;
-        messages.sort_by_key(|message| std::cmp::Reverse(message.store_timestamp));
-        messages.truncate(query.enough);
-        found.extend(messages);
-    }
-    found.sort_by_key(|message| message.store_timestamp);
-    Ok(found)
-}
-
-/// What `mq consume` prints for each message; as JSON, these are the field names.
+/// What is printed of a message that is read; as JSON, these are the field names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct MessageLine {
     pub(crate) topic: String,
@@ -268,6 +153,40 @@ fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Store time, broker:queue:offset, tag, keys, body; separated by tabs
+    Line,
+    /// One JSON object per line
+    #[value(alias = "jsonl")]
+    Json,
+    /// Only the body, as it is, and a line end
+    Body,
+}
+
+/// Prints messages as they come.
+pub(crate) struct Printer<'a> {
+    pub(crate) output: &'a Output,
+    pub(crate) format: Format,
+    /// How many more are wanted; `None`: all.
+    pub(crate) left: Option<u64>,
+}
+
+impl Printer<'_> {
+    /// True: that was the last one wanted.
+    pub(crate) fn print(&mut self, message: &MessageExt) -> Result<bool> {
+        match self.format {
+            Format::Line => self.output.line(&MessageLine::from(message).text())?,
+            Format::Json => self.output.line(&MessageLine::from(message).json()?)?,
+            Format::Body => self.output.raw(&[&message.body[..], b"\n"].concat())?,
+        }
+        if let Some(left) = &mut self.left {
+            *left -= 1;
+        }
+        Ok(self.left == Some(0))
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `mq cluster`: what the name servers know.
+//! `mq cluster`: what the name servers know, and how the servers are.
 
 use clap::Subcommand;
 use client::fan_out;
@@ -8,7 +8,9 @@ use crate::output::{Known, Output, Read, Report, row};
 use crate::profile::Cluster;
 use crate::watch;
 
-/// Clusters, as the name servers know them
+pub(crate) mod health;
+
+/// Clusters, as the name servers know them, and whether their servers are well
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -20,6 +22,12 @@ enum Command {
     /// List the brokers of all clusters, with what each does at the moment
     #[command(after_help = "Examples:\n  mq cluster list\n  mq cluster list -o json --watch=5s")]
     List(List),
+    /// Show whether the servers are well; exit code 10 if one is not
+    #[command(
+        after_help = "Examples:\n  mq cluster health\n  mq cluster health -o json || page somebody\n\n\
+                      mq doctor looks at topics, groups and this host as well, and says what to do."
+    )]
+    Health(health::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +52,13 @@ row! {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let Command::List(args) = &args.command;
+    match &args.command {
+        Command::List(args) => list(args, output).await,
+        Command::Health(args) => health::run(args, output).await,
+    }
+}
+
+async fn list(args: &List, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin()?;
     watch::read(output, &args.read, async || {
         let brokers = admin.brokers().await;

@@ -1,0 +1,211 @@
+//! `mq namesrv config`: settings of running name servers.
+
+use clap::Subcommand;
+use client::{Admin, ClientError, fan_out};
+use remoting::protocol::properties::{self, Property};
+
+use crate::error::{CliError, Exit, Result};
+use crate::output::{Format, Known, Output, Read, Report, row};
+use crate::profile::Cluster;
+use crate::settings;
+use crate::watch;
+
+/// Settings of running name servers: show, change
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show settings, as the name servers have them now
+    #[command(
+        after_help = "Examples:\n  mq namesrv config get\n  mq namesrv config get orderMessageEnable -n 10.0.0.1:9876"
+    )]
+    Get(Get),
+    /// Change settings of all name servers that are given; read back afterwards
+    #[command(
+        after_help = "Examples:\n  mq namesrv config set orderMessageEnable=true --dry-run\n  \
+                            mq namesrv config set orderMessageEnable=true"
+    )]
+    Set(Set),
+}
+
+#[derive(Debug, clap::Args)]
+struct Get {
+    /// Only these settings
+    #[arg(value_name = "KEY")]
+    keys: Vec<String>,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    read: Read,
+}
+
+#[derive(Debug, clap::Args)]
+struct Set {
+    /// The new values
+    #[arg(value_name = "KEY=VALUE", value_parser = settings::parse, required = true)]
+    settings: Vec<(String, String)>,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    cluster: Cluster,
+    /// How to print
+    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+row! {
+    struct SettingRow named by key {
+        server: String,
+        key: String,
+        value: String,
+    }
+}
+
+row! {
+    struct ChangeRow named by server {
+        server: String,
+        key: String,
+        before: Known<Option<String>>,
+        after: String,
+        result: Known<String>,
+    }
+}
+
+pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
+    match &args.command {
+        Command::Get(args) => get(args, output).await,
+        Command::Set(args) => set(args, output).await,
+    }
+}
+
+type Configs = Vec<(String, Result<Vec<Property>, ClientError>)>;
+
+/// The settings of each name server.
+///
+/// # Errors
+/// When none answered; not found, when none that did has one of `keys`.
+async fn configs<'a>(admin: &Admin, keys: impl Iterator<Item = &'a str>) -> Result<Configs> {
+    let servers = admin.client().name_servers().all().to_vec();
+    let configs = fan_out::all(servers, |server| {
+        let admin = admin.clone();
+        async move {
+            let config = admin.name_server_config(&server).await;
+            (server, config)
+        }
+    })
+    .await;
+    if configs.iter().all(|(_, config)| config.is_err()) {
+        let failures = configs.into_iter().filter_map(|(_, config)| config.err());
+        let error = ClientError::of_name_servers(failures);
+        return Err(CliError::client("cannot read the settings", &error));
+    }
+    let answered: Vec<&[Property]> = configs
+        .iter()
+        .filter_map(|(_, config)| config.as_deref().ok())
+        .collect();
+    settings::check_keys(keys, &answered, ("name server", "mq namesrv config get"))?;
+    Ok(configs)
+}
+
+async fn get(args: &Get, output: &Output) -> Result<Exit> {
+    let admin = args.cluster.admin()?;
+    watch::read(output, &args.read, async || {
+        let mut report = Report::from(Vec::new());
+        for (server, config) in configs(&admin, args.keys.iter().map(String::as_str)).await? {
+            match config {
+                Err(error) => report
+                    .missing
+                    .push(format!("name server {server}: {error}")),
+                Ok(config) => {
+                    let row = |p: Property| SettingRow {
+                        server: server.clone(),
+                        key: p.key,
+                        value: p.value,
+                    };
+                    report
+                        .rows
+                        .extend(settings::selected(config, &args.keys).map(row));
+                }
+            }
+        }
+        Ok(report)
+    })
+    .await
+}
+
+async fn set(args: &Set, output: &Output) -> Result<Exit> {
+    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
+    let keys = args.settings.iter().map(|(key, _)| key.as_str());
+    let configs = configs(&admin, keys).await?;
+    let rows = fan_out::all(configs, |(server, config)| {
+        let (admin, wanted) = (admin.clone(), args.settings.clone());
+        let dry_run = args.dry_run;
+        async move { change(&admin, &server, config, wanted, dry_run).await }
+    });
+    let rows = rows.await.into_iter().flatten().collect::<Vec<_>>();
+    let what = "cannot change the settings of any name server";
+    output.results(args.format, &Report::from(rows), what)
+}
+
+/// What became of a setting: of its key, the wanted value and the one before.
+type Outcome<'a> = dyn Fn(&str, &str, Option<&str>) -> Known<String> + 'a;
+
+/// Changes one name server, and says of each value whether it has it now.
+async fn change(
+    admin: &Admin,
+    server: &str,
+    before: Result<Vec<Property>, ClientError>,
+    wanted: Vec<(String, String)>,
+    dry_run: bool,
+) -> Vec<ChangeRow> {
+    let rows = |result: &Outcome<'_>| {
+        let row = |(key, after): &(String, String)| {
+            let before = match &before {
+                Ok(config) => Known::Known(settings::value_of(config, key)),
+                Err(error) => Known::Unknown(error.to_string()),
+            };
+            let value = match &before {
+                Known::Known(value) => value.as_deref(),
+                Known::Unknown(_) => None,
+            };
+            ChangeRow {
+                server: server.to_owned(),
+                key: key.clone(),
+                result: result(key, after, value),
+                before: before.clone(),
+                after: after.clone(),
+            }
+        };
+        wanted.iter().map(row).collect::<Vec<_>>()
+    };
+    if let Err(error) = &before {
+        return rows(&|_, _, _| Known::Unknown(error.to_string()));
+    }
+    if dry_run {
+        return rows(&|_, after, before| match before == Some(after) {
+            true => "unchanged".to_owned().into(),
+            false => "would be changed".to_owned().into(),
+        });
+    }
+    let text = properties::render(wanted.iter().map(|(key, value)| (key, value)));
+    let now = match admin.change_name_server_config(server, text).await {
+        Ok(()) => admin.name_server_config(server).await,
+        Err(error) => Err(error),
+    };
+    rows(&|key, after, before| match &now {
+        Err(error) => Known::Unknown(error.to_string()),
+        Ok(_) if before == Some(after) => "unchanged".to_owned().into(),
+        Ok(config) => match settings::value_of(config, key) {
+            Some(value) if value.eq_ignore_ascii_case(after) => "changed".to_owned().into(),
+            value => Known::Unknown(format!(
+                "the name server has not taken it: still {}",
+                value.unwrap_or_default()
+            )),
+        },
+    })
+}

@@ -1,0 +1,324 @@
+//! `mq namesrv kv`: the KV configuration, which every name server keeps for itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Subcommand;
+use client::admin::ORDER_TOPIC_CONFIG;
+use client::{Admin, ClientError, fan_out};
+
+use crate::confirm::Confirm;
+use crate::error::{CliError, Exit, Result, nearest};
+use crate::output::{Format, Known, Output, Read, Report, row};
+use crate::profile::Cluster;
+use crate::watch;
+
+/// The KV configuration of the name servers: texts by namespace and key
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the keys of a namespace, on each name server
+    #[command(
+        after_help = "Examples:\n  mq namesrv kv list\n  mq namesrv kv list MY_NAMESPACE -o json\n\n\
+                            ORDER_TOPIC_CONFIG is the namespace that name servers read themselves: the queues of topics \
+                            whose order is strict. Nothing in the protocol lists the namespaces there are."
+    )]
+    List(List),
+    /// Show the value of a key, on each name server
+    #[command(after_help = "Example:\n  mq namesrv kv get ORDER_TOPIC_CONFIG orders")]
+    Get(Get),
+    /// Set the value of a key, on all name servers that are given
+    #[command(
+        after_help = "Examples:\n  mq namesrv kv set ORDER_TOPIC_CONFIG orders 'broker-a:4;broker-b:4'\n  \
+                            mq namesrv kv set MY_NAMESPACE colour blue --dry-run"
+    )]
+    Set(Set),
+    /// Delete a key, on all name servers that are given
+    #[command(after_help = "Example:\n  mq namesrv kv delete ORDER_TOPIC_CONFIG orders --yes")]
+    Delete(Delete),
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// The namespace
+    #[arg(default_value = ORDER_TOPIC_CONFIG)]
+    namespace: String,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    read: Read,
+}
+
+#[derive(Debug, clap::Args)]
+struct Get {
+    /// The namespace
+    namespace: String,
+    /// The key
+    key: String,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    read: Read,
+}
+
+#[derive(Debug, clap::Args)]
+struct Set {
+    /// The namespace; made if it is not there
+    namespace: String,
+    /// The key
+    key: String,
+    /// The new value
+    value: String,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    cluster: Cluster,
+    /// How to print
+    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct Delete {
+    /// The namespace
+    namespace: String,
+    /// The key
+    key: String,
+    #[command(flatten)]
+    confirm: Confirm,
+    #[command(flatten)]
+    cluster: Cluster,
+    /// How to print
+    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+row! {
+    struct KvRow named by key {
+        server: String,
+        namespace: String,
+        key: String,
+        value: Known<Option<String>>,
+    }
+}
+
+row! {
+    struct ChangeRow named by server {
+        server: String,
+        namespace: String,
+        key: String,
+        before: Known<Option<String>>,
+        /// Nothing: the key is deleted.
+        after: Option<String>,
+        result: Known<String>,
+    }
+}
+
+pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
+    match &args.command {
+        Command::List(args) => list(args, output).await,
+        Command::Get(args) => get(args, output).await,
+        Command::Set(args) => set(args, output).await,
+        Command::Delete(args) => delete(args, output).await,
+    }
+}
+
+/// Asks every name server.
+///
+/// # Errors
+/// When none answered.
+async fn ask_all<T, F>(
+    admin: &Admin,
+    ask: impl Fn(Admin, String) -> F,
+) -> Result<Vec<(String, Result<T, ClientError>)>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, ClientError>> + Send + 'static,
+{
+    let servers = admin.client().name_servers().all().to_vec();
+    let answers = fan_out::all(servers.clone(), |server| ask(admin.clone(), server)).await;
+    if answers.iter().all(Result::is_err) {
+        let error = ClientError::of_name_servers(answers.into_iter().filter_map(Result::err));
+        return Err(CliError::client("cannot read the KV configuration", &error));
+    }
+    Ok(servers.into_iter().zip(answers).collect())
+}
+
+async fn list(args: &List, output: &Output) -> Result<Exit> {
+    let admin = args.cluster.admin()?;
+    watch::read(output, &args.read, async || {
+        let answers = ask_all(&admin, |admin, server| {
+            let namespace = args.namespace.clone();
+            async move { admin.kv_namespace(&server, &namespace).await }
+        });
+        let mut report = Report::from(Vec::new());
+        let mut exists = false;
+        for (server, table) in answers.await? {
+            match table {
+                Err(error) => report
+                    .missing
+                    .push(format!("name server {server}: {error}")),
+                Ok(None) => {}
+                Ok(Some(table)) => {
+                    exists = true;
+                    report
+                        .rows
+                        .extend(table.into_iter().map(|(key, value)| KvRow {
+                            server: server.clone(),
+                            namespace: args.namespace.clone(),
+                            key,
+                            value: Some(value).into(),
+                        }));
+                }
+            }
+        }
+        // The namespace that servers read themselves is there, so to speak, even before its first key.
+        if !exists && report.missing.is_empty() && args.namespace != ORDER_TOPIC_CONFIG {
+            return Err(CliError::not_found(format!(
+                "no name server has a namespace '{}'",
+                args.namespace
+            ))
+            .hint("it begins to be with its first key: mq namesrv kv set"));
+        }
+        Ok(report)
+    })
+    .await
+}
+
+async fn get(args: &Get, output: &Output) -> Result<Exit> {
+    let admin = args.cluster.admin()?;
+    watch::read(output, &args.read, async || {
+        let answers = values(&admin, &args.namespace, &args.key).await?;
+        if answers.iter().all(|(_, value)| matches!(value, Ok(None))) {
+            return Err(no_such_key(&admin, &args.namespace, &args.key).await);
+        }
+        let row = |(server, value): (String, Result<Option<String>, ClientError>)| KvRow {
+            server,
+            namespace: args.namespace.clone(),
+            key: args.key.clone(),
+            value: known(value),
+        };
+        Ok(Report::from(
+            answers.into_iter().map(row).collect::<Vec<_>>(),
+        ))
+    })
+    .await
+}
+
+async fn values(
+    admin: &Admin,
+    namespace: &str,
+    key: &str,
+) -> Result<Vec<(String, Result<Option<String>, ClientError>)>> {
+    ask_all(admin, |admin, server| {
+        let (namespace, key) = (namespace.to_owned(), key.to_owned());
+        async move { admin.kv_value(&server, &namespace, &key).await }
+    })
+    .await
+}
+
+fn known<T>(asked: Result<T, ClientError>) -> Known<T> {
+    asked.map_or_else(|e| Known::Unknown(e.to_string()), Known::Known)
+}
+
+async fn no_such_key(admin: &Admin, namespace: &str, key: &str) -> CliError {
+    let tables = ask_all(admin, |admin, server| {
+        let namespace = namespace.to_owned();
+        async move { admin.kv_namespace(&server, &namespace).await }
+    });
+    let keys: BTreeSet<String> = match tables.await {
+        Ok(tables) => tables
+            .into_iter()
+            .filter_map(|(_, table)| table.ok().flatten())
+            .flat_map(BTreeMap::into_keys)
+            .collect(),
+        Err(_) => BTreeSet::new(),
+    };
+    let error = CliError::not_found(format!(
+        "no name server has a key '{key}' in namespace '{namespace}'"
+    ));
+    match nearest(key, keys.iter().map(String::as_str)) {
+        Some(similar) => error.hint(format!("did you mean '{similar}'?")),
+        None => error.hint(format!("see mq namesrv kv list {namespace}")),
+    }
+}
+
+async fn set(args: &Set, output: &Output) -> Result<Exit> {
+    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
+    let befores = values(&admin, &args.namespace, &args.key).await?;
+    let rows = fan_out::all(befores, |(server, before)| {
+        let (admin, namespace) = (admin.clone(), args.namespace.clone());
+        let (key, value, dry_run) = (args.key.clone(), args.value.clone(), args.dry_run);
+        async move {
+            let change = match &before {
+                Ok(None) => "created",
+                Ok(Some(before)) if *before == value => "unchanged",
+                _ => "changed",
+            };
+            let result = match change {
+                "unchanged" => Ok(change.to_owned()),
+                _ if dry_run => Ok(format!("would be {change}")),
+                _ => admin
+                    .put_kv(&server, &namespace, &key, &value)
+                    .await
+                    .map(|()| change.to_owned()),
+            };
+            ChangeRow {
+                server,
+                namespace,
+                key,
+                before: known(before),
+                after: Some(value),
+                result: known(result),
+            }
+        }
+    });
+    let what = format!("cannot set '{}' on any name server", args.key);
+    output.results(args.format, &Report::from(rows.await), what)
+}
+
+async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
+    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let befores = values(&admin, &args.namespace, &args.key).await?;
+    if befores.iter().all(|(_, value)| matches!(value, Ok(None))) {
+        return Err(no_such_key(&admin, &args.namespace, &args.key).await);
+    }
+    for (server, before) in &befores {
+        if let Ok(Some(value)) = before {
+            output.note(&format!(
+                "name server {server}: {} = {value} would be gone",
+                args.key
+            ));
+        }
+    }
+    let go_on = args.confirm.go_on(output, "Delete it?")?;
+    let rows = fan_out::all(befores, |(server, before)| {
+        let admin = admin.clone();
+        let (namespace, key) = (args.namespace.clone(), args.key.clone());
+        async move {
+            let result = match (&before, go_on) {
+                (Ok(None), _) => Ok("was not there"),
+                (_, false) => Ok("would be deleted"),
+                (_, true) => {
+                    let deleted = admin.delete_kv(&server, &namespace, &key).await;
+                    deleted.map(|()| "deleted")
+                }
+            };
+            ChangeRow {
+                server,
+                namespace,
+                key,
+                before: known(before),
+                after: None,
+                result: known(result).map(str::to_owned),
+            }
+        }
+    });
+    let what = format!("cannot delete '{}' on any name server", args.key);
+    output.results(args.format, &Report::from(rows.await), what)
+}

@@ -1,0 +1,66 @@
+package interop;
+
+import java.nio.charset.StandardCharsets;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.exception.RequestTimeoutException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.utils.MessageUtil;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
+
+/** Every request gets its own reply; one that nobody replies to ends with the requester's time. */
+final class RequestReply {
+
+    private static final int COUNT = 20;
+
+    private RequestReply() {
+    }
+
+    static String run(Run run) throws Exception {
+        DefaultMQProducer responses = run.producer();
+        DefaultMQProducer producer = new DefaultMQProducer("requesters" + run.group);
+        run.configure(producer);
+        producer.setSendMsgTimeout(10_000);
+        producer.start();
+        // By the other one: a requester that looks for a route tells the brokers of itself, where replies must find it.
+        run.createTopic(responses);
+        DefaultMQPushConsumer consumer = run.pushConsumer(run.group);
+        consumer.subscribe(run.topic, "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+                for (MessageExt message : messages) {
+                    String body = Inbox.body(message);
+                    if (body.startsWith("request")) {
+                        reply(responses, message, body.replace("request", "reply"));
+                    }
+                }
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            });
+        consumer.start();
+        for (int i = 0; i < COUNT; i++) {
+            Message reply = producer.request(run.message("request " + i), 30_000);
+            String body = new String(reply.getBody(), StandardCharsets.UTF_8);
+            Run.checkEquals("reply " + i, body, "reply to request " + i);
+        }
+        try {
+            producer.request(run.message("nobody replies to this"), 1000);
+            throw new AssertionError("a reply that nobody gave");
+        } catch (RequestTimeoutException late) {
+            // As it should be.
+        }
+        consumer.shutdown();
+        producer.shutdown();
+        responses.shutdown();
+        return COUNT + " requests";
+    }
+
+    private static void reply(DefaultMQProducer responses, MessageExt request, String body) {
+        try {
+            byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+            Run.sendOk(responses.send(MessageUtil.createReplyMessage(request, bytes)));
+        } catch (Exception wrong) {
+            throw new AssertionError("the reply cannot be sent", wrong);
+        }
+    }
+}
