@@ -13,8 +13,8 @@
 //! never empty unless it is the only one: Java refuses or misreads anything else.
 //!
 //! Locking: `work` (held over I/O by flush, sync, truncation and deletion, so that these exclude
-//! each other) before a queue's state (short, never held over I/O). Appender and readers take only
-//! the latter.
+//! each other) before `counted` before a queue's state (both short, never held over I/O). Appender and
+//! readers do not take the first.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -282,11 +282,9 @@ impl<F: FileSystem> ConsumeQueues<F> {
             .unwrap_or(0)
     }
 
-    /// The log has its units up to `end`, which added so much.
-    pub(crate) fn count(&self, end: i64, added: u64) {
-        let mut counted = lock(&self.counted);
-        counted.end = end;
-        counted.sum = counted.sum.wrapping_add(added);
+    /// For the writer, before it appends units, until they are counted: a queue is deleted either before or after.
+    pub(crate) fn counting(&self) -> MutexGuard<'_, Counted> {
+        lock(&self.counted)
     }
 
     /// Counts all units there are; the log has them up to `end`.
@@ -607,9 +605,12 @@ impl<F: FileSystem> ConsumeQueues<F> {
 
     /// Makes a queue that is no longer listed one of which nobody who still holds it sees or writes anything.
     fn forget(&self, work: &mut Work<F>, queue: &ConsumeQueue) {
+        let mut counted = lock(&self.counted);
         let mut state = queue.state();
         state.gone = true;
-        let counted = queue.weight.wrapping_mul(state.max.cast_unsigned());
+        let units = queue.weight.wrapping_mul(state.max.cast_unsigned());
+        counted.sum = counted.sum.wrapping_sub(units);
+        drop(counted);
         self.unwritten_bytes
             .fetch_sub(state.unwritten_tail().len(), Ordering::Relaxed);
         if state.resident {
@@ -621,10 +622,6 @@ impl<F: FileSystem> ConsumeQueues<F> {
         state.tail = Vec::new();
         state.tail_start = state.max;
         drop(state);
-        {
-            let mut all = lock(&self.counted);
-            all.sum = all.sum.wrapping_sub(counted);
-        }
         self.files.forget_queue(queue.serial);
         work.unsynced.retain(|key, _| key.serial != queue.serial);
     }

@@ -244,17 +244,19 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
 
     /// Moves the checkpoint to what is written now. Without space it stays where it is: a restart reads more of
     /// the log. Any other failure makes the store read-only: a second sync may report success for lost pages.
-    pub(crate) fn advance_checkpoint(&self) {
-        if self.read_only_reason().is_some() {
-            return;
+    pub(crate) fn advance_checkpoint(&self) -> Result<(), StoreError> {
+        if let Some(reason) = self.read_only_reason() {
+            return Err(StoreError::Poisoned(reason.to_string()));
         }
-        match lock(&self.checkpoint).advance(self) {
+        let moved = lock(&self.checkpoint).advance(self);
+        match &moved {
             Ok(()) => {}
             Err(e) if e.is_no_space() => {
                 tracing::warn!("the checkpoint stays where it is: {}", e.with_cause());
             }
             Err(e) => self.poison(&e.with_cause()),
         }
+        moved
     }
 
     /// Lets some time pass between two deletions, unless the store stops.

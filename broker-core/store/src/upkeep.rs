@@ -57,7 +57,8 @@ pub(crate) fn run<E: StoreEvents, F: FileSystem>(shared: &Shared<E, F>) {
             now - last_checkpoint_ms >= millis(config.flush_consume_queue_thorough_interval_ms);
         if written >= CHECKPOINT_BYTES || (thorough && written > 0) {
             last_checkpoint_ms = now;
-            shared.advance_checkpoint();
+            // It says itself what that means.
+            let _ = shared.advance_checkpoint();
         }
         if shared.clean_now.swap(false, Ordering::AcqRel) {
             upkeep.retention.delete_manually();
@@ -271,6 +272,17 @@ impl Checkpointer {
         match &mut self.current.safe_point {
             Some(safe) if safe.index_entries > 0 => {
                 safe.index_entries = 0;
+                self.current.write(fs, &self.path)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets how much the queues hold, before some of them are deleted: as [`Self::forget_entries`].
+    pub(crate) fn forget_units<F: FileSystem>(&mut self, fs: &F) -> Result<(), StoreError> {
+        match &mut self.current.safe_point {
+            Some(safe) if safe.queues_end > 0 => {
+                safe.queues_end = 0;
                 self.current.write(fs, &self.path)
             }
             _ => Ok(()),

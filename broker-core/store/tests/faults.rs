@@ -11,10 +11,11 @@
 mod sim;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use remoting::protocol::message::record::{Record, RecordFields, records};
@@ -410,44 +411,75 @@ fn seeds(normally: u64) -> std::ops::Range<u64> {
     first..first + number("MQ_STORE_SEEDS").unwrap_or(normally)
 }
 
+/// Runs a test for each seed, on all processors, and tells all seeds that fail. Returns how many passed.
+fn for_each_seed(seeds: std::ops::Range<u64>, test: impl Fn(u64) + Sync) -> u64 {
+    let next = AtomicU64::new(seeds.start);
+    let failed = Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        break;
+                    }
+                    if std::panic::catch_unwind(AssertUnwindSafe(|| test(seed))).is_err() {
+                        failed.lock().unwrap().push(seed);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "seeds that fail: {failed:?}");
+    seeds.end - seeds.start
+}
+
 #[test]
 fn crashes_lose_nothing_that_was_acknowledged() {
-    for seed in seeds(60) {
-        let mut random = Random(seed);
-        let flush_mode = [FlushMode::Sync, FlushMode::Async][random.below(2)];
-        let mut run = Run::new(seed, flush_mode);
-        let mut model = Model {
-            deletes: random.below(3) == 0,
-            expires: random.below(3) == 0,
-            ..Model::default()
+    let crashes = AtomicU64::new(0);
+    let seeds = for_each_seed(seeds(200), |seed| {
+        crashes.fetch_add(crash_three_times(seed), Ordering::Relaxed);
+    });
+    println!("{seeds} seeds, {} crashes", crashes.into_inner());
+}
+
+/// Returns how many crashes it came to.
+fn crash_three_times(seed: u64) -> u64 {
+    let mut random = Random(seed);
+    let flush_mode = [FlushMode::Sync, FlushMode::Async][random.below(2)];
+    let mut run = Run::new(seed, flush_mode);
+    let mut model = Model {
+        deletes: random.below(3) == 0,
+        expires: random.below(3) == 0,
+        ..Model::default()
+    };
+    let mut loses_unsynced = false;
+    for crash in 0..3 {
+        let stop_at = run.fs.operations() + 1 + random.below(400);
+        run.fs.stop_at(stop_at);
+        run.work(&mut model, &mut random, 60);
+        let power = random.below(2) == 0;
+        run.fs = if power {
+            run.fs.power_failure()
+        } else {
+            run.fs.process_death()
         };
-        let mut loses_unsynced = false;
-        for crash in 0..3 {
-            let stop_at = run.fs.operations() + 1 + random.below(400);
-            run.fs.stop_at(stop_at);
-            run.work(&mut model, &mut random, 60);
-            let power = random.below(2) == 0;
-            run.fs = if power {
-                run.fs.power_failure()
-            } else {
-                run.fs.process_death()
-            };
-            loses_unsynced |= power && flush_mode == FlushMode::Async;
-            let context = format!("seed {seed}, crash {crash} (power {power}, {flush_mode:?})");
-            let checked = Run {
-                fs: run.fs.process_death(),
-                clock: Arc::clone(&run.clock),
-                flush_mode,
-            };
-            check(&checked, &model, loses_unsynced, &context);
-            if !model.half_deleted && !loses_unsynced {
-                check_index(&checked, &model, &context);
-            }
-            if model.half_deleted || loses_unsynced {
-                break;
-            }
+        loses_unsynced |= power && flush_mode == FlushMode::Async;
+        let context = format!("seed {seed}, crash {crash} (power {power}, {flush_mode:?})");
+        let checked = Run {
+            fs: run.fs.process_death(),
+            clock: Arc::clone(&run.clock),
+            flush_mode,
+        };
+        check(&checked, &model, loses_unsynced, &context);
+        if model.half_deleted || loses_unsynced {
+            return crash + 1;
         }
+        check_index(&checked, &model, &context);
     }
+    3
 }
 
 #[test]
