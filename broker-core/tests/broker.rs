@@ -174,7 +174,10 @@ impl Broker {
         &self,
         client_id: &str,
         consumes: &[&str],
-    ) -> (RpcClient<Recorder>, mpsc::UnboundedReceiver<RemotingCommand>) {
+    ) -> (
+        RpcClient<Recorder>,
+        mpsc::UnboundedReceiver<RemotingCommand>,
+    ) {
         let (asked, requests) = mpsc::unbounded_channel();
         let client = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
         let consumer = |group: &&str| ConsumerData {
