@@ -174,7 +174,10 @@ impl Broker {
         &self,
         client_id: &str,
         consumes: &[&str],
-    ) -> (RpcClient<Recorder>, mpsc::UnboundedReceiver<RemotingCommand>) {
+    ) -> (
+        RpcClient<Recorder>,
+        mpsc::UnboundedReceiver<RemotingCommand>,
+    ) {
         let (asked, requests) = mpsc::unbounded_channel();
         let client = RpcClient::new(Arc::new(Recorder { asked }), Limits::default());
         let consumer = |group: &&str| ConsumerData {
@@ -859,6 +862,30 @@ async fn tools_create_many_topics_and_groups_at_once() {
         .await;
     let group: SubscriptionGroupConfig = fastjson::from_slice(&answer.body).unwrap();
     assert_eq!(group.retry_max_times, 3);
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_broker_takes_what_still_comes_except_for_ordered_topics() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&dir, &[("brokerPermission", "4")]).await;
+    broker.send("Plain", "late").await;
+
+    let ordered = r#"{"topicConfigList":[{"topicName":"Ordered","readQueueNums":1,"writeQueueNums":1,"perm":6,"order":true}]}"#;
+    let create = RequestCode(18);
+    let answer = broker.ask(create, &NoFields {}, ordered).await;
+    assert_eq!(answer.response_code(), ResponseCode::SUCCESS);
+    let header = SendMessageRequestHeader {
+        producer_group: "P".into(),
+        topic: "Ordered".into(),
+        ..SendMessageRequestHeader::default()
+    };
+    let answer = broker.ask(RequestCode::SEND_MESSAGE, &header, "late").await;
+    assert_eq!(answer.response_code(), ResponseCode::NO_PERMISSION);
+    assert_eq!(
+        answer.remark.as_deref(),
+        Some("the broker[127.0.0.1] sending message is forbidden")
+    );
     broker.stop().await;
 }
 

@@ -425,11 +425,7 @@ async fn clean_unused(call: &Call<'_>) -> Result<Exit> {
 }
 
 /// On one broker, all of a cluster, or all there are; one word tells of all.
-async fn clean<F>(
-    call: &Call<'_>,
-    what: &str,
-    ask: impl Fn(Admin, String) -> F,
-) -> Result<Exit>
+async fn clean<F>(call: &Call<'_>, what: &str, ask: impl Fn(Admin, String) -> F) -> Result<Exit>
 where
     F: Future<Output = std::result::Result<(), ClientError>> + Send + 'static,
 {
