@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::info::store_time;
 use super::state::is_topic;
-use super::{COMMIT_LOG, CONSUME_QUEUE, INDEX, OfflineStore};
+use super::{CONSUME_QUEUE, INDEX, LogFiles, OfflineStore};
 use crate::StoreError;
 use crate::checkpoint::Checkpoint;
 use crate::fs::{File, FileSystem, OpenMode, OsFileSystem};
@@ -86,6 +87,11 @@ pub struct Plan {
     pub remove: Vec<Removal>,
     /// By folder.
     pub keep: Vec<Kept>,
+    /// When the oldest message was stored that goes with the log's files, in milliseconds since the epoch; `None` when
+    /// none goes.
+    pub lost_from_ms: Option<i64>,
+    /// When the oldest message was stored that stays.
+    pub kept_from_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,23 +108,37 @@ impl OfflineStore<OsFileSystem> {
     /// What could not be looked at.
     pub fn plan(&self, scope: Scope, now_ms: i64) -> Result<Plan, StoreError> {
         let mut plan = Plan::default();
-        match scope {
+        let files = self.log_files()?;
+        let begin = match scope {
             Scope::Unneeded { reserved_ms } => {
-                let log_min = self.expired_log(now_ms - reserved_ms, &mut plan)?;
+                let log_min = self.expired_log(&files, now_ms - reserved_ms, &mut plan)?;
                 self.orphaned_queues(&mut plan)?;
                 self.unused_index(log_min, &mut plan)?;
+                log_min
             }
             Scope::All => {
                 // The log last: as long as it is there, the rest can be built again.
-                let mut names = self.contents()?;
-                names.sort_by_key(|name| name == COMMIT_LOG);
-                for name in names {
-                    self.goes(self.root().join(&name), &name, Reason::All, &mut plan)?;
+                let log = self.log_dir();
+                let mut folders = self.folders()?;
+                folders.sort_by_key(|folder| *folder == log);
+                for folder in folders {
+                    self.goes(folder.clone(), &folder, Reason::All, &mut plan)?;
                 }
+                i64::MAX
             }
+        };
+        for file in &files.found {
+            let first_ms = store_time(&files.log, file.start)?;
+            let oldest = if file.start < begin {
+                &mut plan.lost_from_ms
+            } else {
+                &mut plan.kept_from_ms
+            };
+            *oldest = oldest.or(first_ms);
         }
-        for name in self.contents()? {
-            let whole = size(&self.root().join(&name))?;
+        for folder in self.folders()? {
+            let whole = size(&folder)?;
+            let name = self.name(&folder);
             let going = plan.remove.iter().filter(|removal| removal.folder == name);
             let (files, bytes) = going.fold((0, 0), |(files, bytes), removal| {
                 (files + removal.files, bytes + removal.bytes)
@@ -159,19 +179,30 @@ impl OfflineStore<OsFileSystem> {
         fs.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))
     }
 
-    /// What the store's folder holds, but for the lock.
-    fn contents(&self) -> Result<Vec<String>, StoreError> {
+    /// What the store's folder holds, but for the lock, and the log's folder if that is elsewhere.
+    fn folders(&self) -> Result<Vec<PathBuf>, StoreError> {
         let entries = OsFileSystem
             .list_dir(self.root())
             .map_err(|e| StoreError::io("list", self.root(), e))?;
-        let names = entries.into_iter().map(|entry| entry.name);
-        Ok(names.filter(|name| name != LOCK).collect())
+        let inside = entries.into_iter().filter(|entry| entry.name != LOCK);
+        let mut folders: Vec<_> = inside.map(|entry| self.root().join(entry.name)).collect();
+        let log = self.log_dir();
+        if log.is_dir() && !folders.iter().any(|folder| log.starts_with(folder)) {
+            folders.push(log);
+        }
+        Ok(folders)
+    }
+
+    /// What a folder is called: its name in the store, or all of its path if it is elsewhere.
+    fn name(&self, folder: &Path) -> String {
+        let name = folder.strip_prefix(self.root()).unwrap_or(folder);
+        name.display().to_string()
     }
 
     fn goes(
         &self,
         path: PathBuf,
-        folder: &str,
+        folder: &Path,
         reason: Reason,
         plan: &mut Plan,
     ) -> Result<(), StoreError> {
@@ -182,7 +213,7 @@ impl OfflineStore<OsFileSystem> {
         } = size(&path)?;
         plan.remove.push(Removal {
             path,
-            folder: folder.to_owned(),
+            folder: self.name(folder),
             reason,
             files,
             bytes,
@@ -193,20 +224,22 @@ impl OfflineStore<OsFileSystem> {
 
     /// The oldest files of the log, as far as they were last changed before `before_ms`. Returns where
     /// the log then begins, in bytes.
-    fn expired_log(&self, before_ms: i64, plan: &mut Plan) -> Result<i64, StoreError> {
-        let dir = self.root().join(COMMIT_LOG);
-        let files = numbered(&dir)?;
-        let mut begins = files.first().map_or(0, |(start, _)| *start);
+    fn expired_log(
+        &self,
+        files: &LogFiles<OsFileSystem>,
+        before_ms: i64,
+        plan: &mut Plan,
+    ) -> Result<i64, StoreError> {
+        let found = &files.found;
+        let mut begins = found.first().map_or(0, |first| first.start);
         // The newest stays, whatever its age.
-        for pair in files.windows(2) {
-            let [(_, path), (next, _)] = pair else {
-                continue;
-            };
+        for pair in found.windows(2) {
+            let path = &pair[0].path;
             if size(path)?.modified_ms >= before_ms {
                 break;
             }
-            self.goes(path.clone(), COMMIT_LOG, Reason::Expired, plan)?;
-            begins = *next;
+            self.goes(path.clone(), &self.log_dir(), Reason::Expired, plan)?;
+            begins = pair[1].start;
         }
         Ok(begins)
     }
@@ -223,7 +256,7 @@ impl OfflineStore<OsFileSystem> {
         for entry in entries {
             if entry.is_dir && !is_topic(Some(&topics), &entry.name) {
                 let path = dir.join(&entry.name);
-                self.goes(path, CONSUME_QUEUE, Reason::TopicDeleted, plan)?;
+                self.goes(path, &dir, Reason::TopicDeleted, plan)?;
             }
         }
         Ok(())
@@ -231,7 +264,8 @@ impl OfflineStore<OsFileSystem> {
 
     /// Index files, oldest first, that end in front of the log. The newest stays.
     fn unused_index(&self, log_min: i64, plan: &mut Plan) -> Result<(), StoreError> {
-        let files = numbered(&self.root().join(INDEX))?;
+        let dir = self.root().join(INDEX);
+        let files = numbered(&dir)?;
         for (_, path) in files.iter().rev().skip(1).rev() {
             let io = |e| StoreError::io("read", path, e);
             let file = OsFileSystem.open(path, OpenMode::Read).map_err(io)?;
@@ -241,7 +275,7 @@ impl OfflineStore<OsFileSystem> {
             {
                 break;
             }
-            self.goes(path.clone(), INDEX, Reason::Unused, plan)?;
+            self.goes(path.clone(), &dir, Reason::Unused, plan)?;
         }
         Ok(())
     }
@@ -292,6 +326,7 @@ fn size(path: &Path) -> Result<Size, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspect::COMMIT_LOG;
 
     fn store() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();

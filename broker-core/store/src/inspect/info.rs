@@ -227,7 +227,10 @@ impl<F: FileSystem> OfflineStore<F> {
     }
 }
 
-fn store_time<F: FileSystem>(log: &CommitLog<F>, at: i64) -> Result<Option<i64>, StoreError> {
+pub(super) fn store_time<F: FileSystem>(
+    log: &CommitLog<F>,
+    at: i64,
+) -> Result<Option<i64>, StoreError> {
     let mut bytes = Vec::new();
     let record = record_at(log, at, &mut bytes)?;
     Ok(record.map(|record| record.store_timestamp))

@@ -106,9 +106,14 @@ impl<F: FileSystem> OfflineStore<F> {
         &self.config.root
     }
 
+    /// Where the log is, which may be outside of the folder.
+    fn log_dir(&self) -> PathBuf {
+        let elsewhere = self.config.commit_log_dir.clone();
+        elsewhere.unwrap_or_else(|| self.root().join(COMMIT_LOG))
+    }
+
     fn log_files(&self) -> Result<LogFiles<F>, StoreError> {
-        let default = self.root().join(COMMIT_LOG);
-        let dir = self.config.commit_log_dir.as_ref().unwrap_or(&default);
+        let dir = &self.log_dir();
         let (found, strangers) = if self.exists(dir)? {
             find_files(&self.fs, dir)?
         } else {

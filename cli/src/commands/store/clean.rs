@@ -2,9 +2,10 @@
 
 use store::inspect::{Plan, Removal, Scope};
 
-use super::Folder;
+use super::{Folder, STOP_FIRST};
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
+use crate::instance::{Instance, Kind};
 use crate::output::{Known, Output, Read, Report, row};
 use crate::time;
 
@@ -48,7 +49,13 @@ row! {
 pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
     let name = args.folder.store.display();
     let what = format!("cannot clean the store {name}");
-    let store = args.folder.open("clean")?;
+    let store = args.folder.open_or("clean", |server| {
+        if args.all {
+            STOP_FIRST.to_owned()
+        } else {
+            online(server)
+        }
+    })?;
     let scope = if args.all {
         Scope::All
     } else {
@@ -82,8 +89,9 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
     if !args.confirm.yes {
         output.report(args.read.format, &planned("would be deleted"))?;
     }
-    let question = format!("Delete this from {name}? It cannot be undone.");
-    args.confirm.go_on(output, &question)?;
+    let why = format!("this is deleted from {name} for good");
+    args.confirm
+        .go_on_by_name(output, &why, &args.folder.name())?;
     let mut rows = Vec::new();
     for removal in &plan.remove {
         let result = match store.remove(removal) {
@@ -114,4 +122,24 @@ fn explain(plan: &Plan, output: &Output) {
             kept.folder, kept.files, kept.bytes
         ));
     }
+    let time = |ms: Option<i64>| ms.and_then(time::rfc3339);
+    if let Some(from) = time(plan.lost_from_ms) {
+        output.note(&match time(plan.kept_from_ms) {
+            Some(to) => format!("lost: messages stored from {from} to {to}"),
+            None => format!("lost: all messages, the oldest stored at {from}"),
+        });
+    }
+}
+
+/// How the broker that uses a folder does the same.
+fn online(server: Option<&Instance>) -> String {
+    let address = server.and_then(|server| match server.kind {
+        Kind::Broker => server.addresses.first(),
+        Kind::Dev | Kind::Namesrv => None,
+    });
+    let broker = address.map_or("HOST:PORT", String::as_str);
+    format!(
+        "the running broker does it by itself, and at once with mq mqadmin deleteExpiredCommitLog -b {broker}, \
+         cleanExpiredCQ and cleanUnusedTopic; or {STOP_FIRST}"
+    )
 }

@@ -11,7 +11,7 @@ use store::{StoreConfig, StoreError};
 
 use crate::commands::broker::settings::Settings;
 use crate::error::{CliError, Exit, Result};
-use crate::instance::Registry;
+use crate::instance::{Instance, Registry};
 use crate::output::Output;
 use crate::progress;
 
@@ -61,8 +61,37 @@ struct Folder {
 impl Folder {
     /// `what`: what cannot be done when this fails, as "check".
     fn open(&self, what: &str) -> Result<OfflineStore> {
+        self.open_or(what, |_| STOP_FIRST.to_owned())
+    }
+
+    /// As [`Self::open`]. `hint`: what to do while the process uses the folder, which is a server if it is known.
+    fn open_or(
+        &self,
+        what: &str,
+        hint: impl FnOnce(Option<&Instance>) -> String,
+    ) -> Result<OfflineStore> {
         let config = self.store_config()?;
-        OfflineStore::open(OsFileSystem, config).map_err(|error| self.refused(what, &error))
+        OfflineStore::open(OsFileSystem, config).map_err(|error| {
+            let what = format!("cannot {what} the store {}", self.store.display());
+            match &error {
+                StoreError::Locked { pid, .. } => {
+                    let server = pid.and_then(server);
+                    let user = user(*pid, server.as_ref());
+                    CliError::refused(format!("{what}: it is in use by {user}"))
+                        .hint(hint(server.as_ref()))
+                }
+                StoreError::Unsupported { .. } => CliError::not_found(what).because(&error),
+                _ => CliError::failed(what).because(&error),
+            }
+        })
+    }
+
+    /// What it is called among the folders beside it.
+    fn name(&self) -> String {
+        let whole = self.store.canonicalize();
+        let whole = whole.as_deref().unwrap_or(&self.store);
+        let name = whole.file_name().unwrap_or(whole.as_os_str());
+        name.to_string_lossy().into_owned()
     }
 
     fn store_config(&self) -> Result<StoreConfig> {
@@ -79,35 +108,28 @@ impl Folder {
             ..config
         })
     }
+}
 
-    fn refused(&self, what: &str, error: &StoreError) -> CliError {
-        let what = format!("cannot {what} the store {}", self.store.display());
-        match error {
-            StoreError::Locked { pid, .. } => {
-                CliError::refused(format!("{what}: it is in use by {}", user(*pid)))
-                    .hint("stop the broker first: mq shutdown broker; a running broker deletes expired files by itself")
-            }
-            StoreError::Unsupported { .. } => CliError::not_found(what).because(error),
-            _ => CliError::failed(what).because(error),
-        }
-    }
+const STOP_FIRST: &str = "stop the broker first: mq shutdown broker";
+
+/// The server that a process is, if it is one of ours.
+fn server(pid: i32) -> Option<Instance> {
+    let running = Registry::open().and_then(|registry| registry.running());
+    let mut running = running.ok()?.into_iter();
+    running.find(|instance| instance.pid == pid)
 }
 
 /// The process as people know it.
-fn user(pid: Option<i32>) -> String {
+fn user(pid: Option<i32>, server: Option<&Instance>) -> String {
     let Some(pid) = pid else {
         return "another process".to_owned();
     };
-    let running = Registry::open().and_then(|registry| registry.running());
-    let ours = running
-        .ok()
-        .and_then(|running| running.into_iter().find(|instance| instance.pid == pid));
-    let name = ours.map_or_else(
+    let name = server.map_or_else(
         || {
             let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
             name.map_or("another process".to_owned(), |name| name.trim().to_owned())
         },
-        |instance| instance.name,
+        |instance| instance.name.clone(),
     );
     format!("{name} (pid {pid})")
 }
