@@ -5,6 +5,7 @@ mod crash;
 mod dashboard;
 mod dropin;
 mod examples;
+mod failing_disk;
 mod filter;
 mod groups;
 mod messages;

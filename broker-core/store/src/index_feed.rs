@@ -102,7 +102,14 @@ impl<F: FileSystem> IndexFeed<F> {
     pub(crate) fn run(&self) {
         let mut entries = Vec::new();
         loop {
-            self.signal.wait(None);
+            let idle = {
+                let waiting = lock(&self.waiting);
+                waiting.entries.is_empty() && !waiting.closed
+            };
+            // Who waited for space below has taken signals that meant this.
+            if idle {
+                self.signal.wait(None);
+            }
             self.hurry.wait(Some(GATHER));
             let (fed_to, closed) = {
                 let mut waiting = lock(&self.waiting);

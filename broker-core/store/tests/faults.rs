@@ -12,7 +12,7 @@ mod sim;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -22,8 +22,8 @@ use remoting::protocol::message::record::{Record, RecordFields, records};
 use sim::{Fault, Random, SimFs};
 use store::inspect::{OfflineStore, Severity};
 use store::{
-    AppendError, Appended, Arrival, Clock, Done, FlushMode, ReadFrom, ReadOutcome, ReadRequest,
-    ReadStatus, Store, StoreConfig, StoreError, StoreEvents, Wait, json_file,
+    AppendError, AppendRefusal, Appended, Arrival, Clock, Done, FlushMode, ReadFrom, ReadOutcome,
+    ReadRequest, ReadStatus, Store, StoreConfig, StoreError, StoreEvents, Wait, json_file,
 };
 
 const ROOT: &str = "/store";
@@ -387,8 +387,36 @@ fn check_offline(run: &Run, context: &str) {
             path.display()
         );
     }
+    let dir = Path::new(ROOT).join("index");
+    assert_eq!(
+        entries(&run.fs.files(&dir), log_min),
+        entries(&rebuilt.fs.files(&dir), log_min),
+        "{context}: the index is not what a rebuild gives"
+    );
     let (store, _answers) = rebuilt.open().unwrap();
     assert!(store.shutdown().unwrap().clean, "{context}");
+}
+
+/// Hash and log offset of all entries of an index for messages that the log still has, in their order. Where the index was
+/// cut together with the log, a file may have ended earlier than it had to; times are relative to files.
+fn entries(files: &BTreeMap<PathBuf, Vec<u8>>, log_min: i64) -> Vec<(i32, i64)> {
+    let config = config(FlushMode::Sync);
+    let begin = 40 + 4 * config.max_hash_slot_num as usize;
+    let mut entries = Vec::new();
+    for file in files.values() {
+        let next = i32::from_be_bytes(*file[36..].first_chunk().unwrap());
+        for entry in file[begin..].as_chunks::<20>().0[..next as usize]
+            .iter()
+            .skip(1)
+        {
+            let hash = i32::from_be_bytes(*entry.first_chunk().unwrap());
+            let phy = i64::from_be_bytes(*entry[4..].first_chunk().unwrap());
+            if phy >= log_min {
+                entries.push((hash, phy));
+            }
+        }
+    }
+    entries
 }
 
 /// Units whose messages the log still has, each with its place.
@@ -517,6 +545,42 @@ fn any_failing_operation_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
+fn a_failing_disk_makes_the_store_read_only_and_is_named() {
+    let opened = Run::new(2, FlushMode::Sync);
+    drop(opened.open().unwrap());
+    let first = opened.fs.operations();
+    for k in first..first + 60 {
+        let run = Run::new(2, FlushMode::Sync);
+        run.fs.fail_at(k, Fault::Io);
+        let Ok((store, answers)) = run.open() else {
+            continue;
+        };
+        let mut model = Model::default();
+        let mut random = Random(2);
+        let mut sends = 0;
+        while sends < 60 && send_some(&store, &answers, &mut model, &mut random) {
+            sends += 1;
+        }
+        let Some(reason) = store.status().read_only_reason else {
+            // Only queue files could not be written: they are derived, and written later.
+            assert!(acknowledged(&model) == model.sent, "fault at {k}");
+            continue;
+        };
+        assert!(reason.contains(ROOT), "fault at {k}: {reason}");
+        let bytes = record("orders", 0, "too late");
+        let refused = store.append("orders", 0, &bytes, 1, Wait::Stored, 0);
+        assert!(
+            matches!(&refused, Err((_, AppendRefusal::ReadOnly(said))) if *said == reason),
+            "fault at {k}: {refused:?}"
+        );
+        check_bodies(&store, &model, "read-only");
+        assert!(!store.shutdown().unwrap().clean);
+        drop(store);
+        check(&copy(&run), &model, false, &format!("fault at {k}"));
+    }
+}
+
+#[test]
 fn a_damaged_tail_opens_to_a_prefix() {
     let run = Run::new(5, FlushMode::Sync);
     let mut model = Model::default();
@@ -533,14 +597,11 @@ fn a_damaged_tail_opens_to_a_prefix() {
         13
     };
     for at in (0..end).step_by(stride) {
-        for kind in ["cut", "flipped", "zeroed"] {
-            let run = Run {
-                fs: run.fs.process_death(),
-                clock: Arc::clone(&run.clock),
-                flush_mode: run.flush_mode,
-            };
+        for kind in ["cut", "truncated", "flipped", "zeroed"] {
+            let run = copy(&run);
             run.fs.damage(&path, |content| match kind {
                 "cut" => content[at..].fill(0),
+                "truncated" => content.truncate(at),
                 "flipped" => content[at] ^= 1 << (at % 8),
                 _ => {
                     let end = content.len().min(at + 64);
@@ -636,10 +697,11 @@ fn damage_in_front_of_the_checkpoint_is_refused_or_never_read() {
             continue;
         };
         for at in (0..=last).step_by(stride) {
-            for kind in ["cut", "flipped", "zeroed", "garbage"] {
+            for kind in ["cut", "truncated", "flipped", "zeroed", "garbage"] {
                 let run = copy(&run);
                 run.fs.damage(path, |content| match kind {
                     "cut" => content[at..].fill(0),
+                    "truncated" => content.truncate(at),
                     "flipped" => content[at] ^= 1 << (at % 8),
                     "zeroed" => content[at..(at + 4096).min(last + 1)].fill(0),
                     _ => content[at..(at + 4096).min(last + 1)].fill(0xA5),
