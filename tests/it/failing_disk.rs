@@ -43,6 +43,8 @@ fn a_full_disk_refuses_sends_until_there_is_space() {
     wire::create_topic(port, TOPIC, 1, 6);
     let mut connection = Connection::open(port).expect("the broker listens");
     assert_eq!(send(&mut connection).code, wire::SUCCESS);
+    // From here on the broker knows the group; a new one could not be written down on a full disk.
+    wire::read_queue(&mut connection, TOPIC, 0).expect("the broker answers");
 
     for _ in 0..2 {
         let filler = seen_by_it.join("filler");

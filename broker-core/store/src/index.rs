@@ -931,7 +931,11 @@ impl<F: FileSystem> Current<F> {
             }
             used += i32::from(valid);
         }
-        self.write_entries(layout)?;
+        if !self.waiting.is_empty() {
+            // Slots that point to entries which a crash can still tear would lose what is behind these.
+            self.write_entries(layout)?;
+            self.sync()?;
+        }
         self.dirty |= self.header.next != next || self.header.slots_used != used;
         self.header.next = next;
         self.header.slots_used = used;

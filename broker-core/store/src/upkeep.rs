@@ -146,9 +146,11 @@ impl<E: StoreEvents, F: FileSystem> Upkeep<'_, E, F> {
             shared.pause(shared.config.delete_commit_log_files_interval_ms);
         };
         for segment in segments.iter().take(decision.delete_oldest) {
-            // What a power failure brings back of a file must be whole: the log begins with it then.
+            // What a power failure brings back of a file must be whole, as the log begins with it then. And units of its
+            // messages must not be in memory only: a queue that lost them would give their places to other messages.
             let end = segment.start() + shared.log.file_size();
-            if end > shared.flushed.load(Ordering::Acquire) {
+            let safe = || lock(&shared.checkpoint).offset();
+            if end > safe() && (shared.advance_checkpoint().is_err() || end > safe()) {
                 break;
             }
             match shared.log.remove_oldest() {

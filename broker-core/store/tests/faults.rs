@@ -290,6 +290,11 @@ fn check(run: &Run, model: &Model, loses_unsynced: bool, context: &str) {
         if loses_unsynced {
             continue;
         }
+        let last = sent.iter().filter_map(|sent| sent.acknowledged).max();
+        assert!(
+            last.is_none_or(|last| last < store.max_offset(topic, *queue_id)),
+            "{context}: {topic} {queue_id} gives offset {last:?} again"
+        );
         let expired = store.min_offset(topic, *queue_id).unwrap_or(0);
         let found: BTreeMap<i64, String> = found.into_iter().collect();
         for sent in sent {
@@ -297,7 +302,8 @@ fn check(run: &Run, model: &Model, loses_unsynced: bool, context: &str) {
                 assert_eq!(
                     found.get(&offset),
                     Some(&sent.body),
-                    "{context}: {topic} {queue_id} {offset} was acknowledged"
+                    "{context}: {topic} {queue_id} {offset} was acknowledged, {expired}..{} are there",
+                    store.max_offset(topic, *queue_id)
                 );
             }
         }
