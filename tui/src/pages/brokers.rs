@@ -31,12 +31,12 @@ fn row(app: &App, broker: &Broker) -> Row {
     } else {
         format!("slave{}", broker.id)
     };
-    let mut cells = vec![Cell::text(broker.name.clone()), Cell::text(role)];
+    let mut cells = vec![Cell::text(broker.name.clone()), Cell::words(role)];
     let page = Page::Broker(broker.address.clone());
     let mut details = Vec::new();
     match &broker.runtime {
         Ok(runtime) => cells.extend([
-            Cell::text("up").tone(Tone::Good),
+            Cell::words("up").tone(Tone::Good),
             Cell::rate(Some(runtime.in_per_second)),
             Cell::rate(Some(runtime.out_per_second)),
             Cell::percent(runtime.disk_used),
@@ -52,7 +52,7 @@ fn row(app: &App, broker: &Broker) -> Row {
             Cell::span(runtime.boot_ms.map(|boot| app.now_ms - boot)),
         ]),
         Err(reason) => {
-            cells.push(Cell::text("DOWN").tone(Tone::Bad));
+            cells.push(Cell::words("DOWN").tone(Tone::Bad));
             cells.extend((0..4).map(|_| Cell::unknown(reason.clone())));
             cells.push(Cell::text(broker.address.clone()));
             cells.extend((0..3).map(|_| Cell::unknown(reason.clone())));
