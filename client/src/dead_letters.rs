@@ -178,8 +178,7 @@ mod tests {
     use super::*;
 
     fn dead(properties: &[(&str, &str)]) -> MessageExt {
-        let properties =
-            remoting::protocol::message::properties::encode(properties.iter().copied());
+        let properties = properties::encode(properties.iter().copied());
         let mut bytes = Vec::new();
         RecordFields {
             queue_id: 0,

@@ -99,6 +99,8 @@ fn fill(words: &str, holes: Vec<(&str, bool)>, deepest: usize) -> String {
 
 /// English and Chinese. Of patterns, the first that fits counts.
 const CHINESE: &[(&str, &str)] = &[
+    // At the end of others.
+    ("{*}, members {}", "{*}，成员 {}"),
     // Pages.
     ("pulse", "总览"),
     ("brokers", "Broker"),
@@ -199,6 +201,10 @@ const CHINESE: &[(&str, &str)] = &[
     ("backlog", "总积压"),
     ("cluster", "集群"),
     ("address", "地址"),
+    ("broker", "Broker"),
+    ("clock", "时钟"),
+    ("{} ahead of ours", "比本机快 {}"),
+    ("{} behind ours", "比本机慢 {}"),
     ("id", "编号"),
     ("DOWN", "宕机"),
     ("up", "运行"),
@@ -296,7 +302,6 @@ const CHINESE: &[(&str, &str)] = &[
     ("incomplete", "不完整"),
     ("{} messages; {*}", "{} 条消息；{*}"),
     ("{} messages, {} behind; {*}", "{} 条消息，落后 {}；{*}"),
-    ("{*}, members {}", "{*}，成员 {}"),
     ("nobody is connected", "无人连接"),
     ("nothing was ever consumed", "从未消费过"),
     (
@@ -565,7 +570,6 @@ const CHINESE: &[(&str, &str)] = &[
     ("failed: {}", "失败：{}"),
     ("nothing is called '{}'", "没有叫作 '{}' 的"),
     ("this row has no {*}", "该行没有{*}"),
-    ("broker", "Broker"),
     ("topic", "主题"),
     ("group", "消费组"),
     ("trace", "轨迹"),

@@ -1,5 +1,7 @@
 //! Brokers: who answers, what passes through, how full the disk is.
 
+use client::verdict::span;
+
 use crate::app::{App, Page};
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, bytes};
 use crate::snapshot::Broker;
@@ -67,6 +69,15 @@ fn row(app: &App, broker: &Broker) -> Row {
     row
 }
 
+/// How far a broker's clock is from ours, if that can be told: it answers to the second.
+fn clock(ahead_ms: Option<i64>) -> Cell {
+    match ahead_ms {
+        Some(ahead @ 2_000..) => Cell::words(format!("{} ahead of ours", span(ahead))),
+        Some(ahead @ ..=-2_000) => Cell::words(format!("{} behind ours", span(-ahead))),
+        _ => Cell::nothing(),
+    }
+}
+
 const QUEUES: [Column; 5] = [
     Column::wide("TOPIC", 24),
     Column::number("QUEUES", 7),
@@ -91,6 +102,7 @@ pub(super) fn one(app: &App, address: &str) -> Sheet {
     };
     sheet.command = Some("mq cluster list".to_owned());
     sheet.fact_line([
+        ("broker", Cell::text(broker.name.clone())),
         ("cluster", Cell::text(broker.cluster.clone())),
         ("address", Cell::text(broker.address.clone())),
         ("id", Cell::whole(broker.id)),
@@ -125,6 +137,7 @@ pub(super) fn one(app: &App, address: &str) -> Sheet {
                         .map_or_else(Cell::nothing, Cell::text),
                 ),
                 ("keeps", Cell::span(runtime.retention_ms)),
+                ("clock", clock(runtime.ahead_ms)),
             ]);
         }
     }

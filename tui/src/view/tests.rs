@@ -214,7 +214,7 @@ fn in_chinese() {
         ("pulse", ""),
         ("groups", ":g\n"),
         ("group", ":group b\n"),
-        ("heat map", "H"),
+        ("heat map", ":heat b\n"),
         ("menu", ":g\na"),
         ("help", "\x1b?"),
     ] {
@@ -358,7 +358,7 @@ const INCIDENTS: [Incident; 13] = [
         },
         row: ["WARN", "clock skew", "broker-a"],
         keys: "\n",
-        shows: &["broker-a"],
+        shows: &["broker broker-a", "clock 1m30s ahead of ours"],
     },
     Incident {
         name: "a disk that does not keep up with flushing",
