@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::app::{App, Mode, Page};
@@ -43,7 +43,7 @@ pub(crate) fn view(app: &App, theme: Theme, frame: &mut Frame<'_>) {
     ])
     .areas(frame.area());
     frame.render_widget(header_line(app, theme), header);
-    frame.render_widget(crumbs_line(app, theme), crumbs);
+    frame.render_widget(crumbs_line(app, theme, usize::from(crumbs.width)), crumbs);
     let lines: Vec<Line<'_>> = sheet
         .facts
         .iter()
@@ -55,7 +55,15 @@ pub(crate) fn view(app: &App, theme: Theme, frame: &mut Frame<'_>) {
         Mode::Form => form(app, theme),
         _ => table(app, &sheet, cursor, theme, body),
     };
-    frame.render_widget(Paragraph::new(lines), body);
+    let body_text = Paragraph::new(lines);
+    // Sentences are read to their end; rows are cut.
+    let body_text = match app.mode {
+        Mode::Menu(_) => body_text,
+        Mode::Form => body_text.wrap(Wrap { trim: false }),
+        _ if sheet.rows.is_empty() => body_text.wrap(Wrap { trim: false }),
+        _ => body_text,
+    };
+    frame.render_widget(body_text, body);
     let lines = details.iter().map(|(name, text)| {
         let name = fit(name, DETAIL_NAME, true, theme);
         let name = Span::styled(format!(" {name}  "), theme.style(Tone::Dim));
@@ -129,12 +137,25 @@ fn header_line(app: &App, theme: Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-fn crumbs_line(app: &App, theme: Theme) -> Line<'static> {
+/// The way to where one is; where it is too long, its end.
+fn crumbs_line(app: &App, theme: Theme, width: usize) -> Line<'static> {
     let crumbs = app.crumbs().map(|page| match page.is_named() {
         true => theme.text(&page.title()),
         false => theme.words(&page.title()),
     });
-    let crumbs = Vec::from_iter(crumbs).join(" › ");
+    let crumbs = Vec::from_iter(crumbs);
+    let mut first = 0;
+    let way = |first: usize| {
+        let left_out = if first > 0 { "… › " } else { "" };
+        format!(
+            "{left_out}{}",
+            crumbs.get(first..).unwrap_or_default().join(" › ")
+        )
+    };
+    while first + 1 < crumbs.len() && way(first).width() + 1 > width {
+        first += 1;
+    }
+    let crumbs = way(first);
     let mut spans = vec![Span::styled(
         theme.text(&format!(" {crumbs}")),
         theme.style(Tone::Head),

@@ -259,6 +259,19 @@ fn ascii_is_ascii() {
 }
 
 #[test]
+fn of_a_long_way_the_end_is_seen() {
+    let mut app = samples::app(samples::healthy());
+    let keys =
+        ":topic orders\n:group billing\n:topic payments\n:group mailer\n:heat audit-writer\n";
+    let seen = screen(&mut app, (60, 24), keys);
+    let crumbs = seen.lines().nth(1).unwrap();
+    assert_eq!(
+        crumbs,
+        " … › billing › payments › mailer › heat of audit-writer"
+    );
+}
+
+#[test]
 fn wide_characters_are_measured() {
     assert_eq!(fit("订单", 5, false, PLAIN), "订单 ");
     assert_eq!(fit("订单主题", 5, false, PLAIN), "订单…");
