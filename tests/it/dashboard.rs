@@ -1,7 +1,9 @@
 //! The dashboard in a terminal, as its users have it.
 
+use std::time::Duration;
+
 use mq_tests::terminal::Terminal;
-use mq_tests::{Maker, Namesrv, mq};
+use mq_tests::{Maker, Namesrv, mq, wait};
 
 use crate::messages;
 
@@ -86,7 +88,8 @@ fn it_speaks_chinese_where_the_locale_does() {
     let namesrv = Namesrv::start(Maker::Mq);
     let mut command = mq::command(["tui", "-n", &namesrv.address()]);
     let mut terminal = Terminal::run(command.env("LC_ALL", "zh_CN.UTF-8"), 80, 24);
-    terminal.wait_for("退出");
+    // Behind a wide character the cursor is set anew.
+    terminal.wait_for("退");
     terminal.press("q");
     assert_eq!(terminal.exit_code(), Some(0));
 }
@@ -110,13 +113,12 @@ fn a_blocking_message_is_skipped_and_dead_letters_are_sent_once_more() {
     assert!(offsets.contains(&1.into()), "{offsets:?}");
 
     terminal.press(":dlq\ra\r\r");
-    terminal.wait_for("dead letters go to %RETRY%billing");
+    terminal.wait_for("1 of 1 dead letters go");
     terminal.press("\r");
-    terminal.wait_for("sent");
-    assert_eq!(
-        shell.column("dlq resend billing --all --dry-run", "result"),
-        ["already sent"]
-    );
+    wait::until("the dead letter is sent", Duration::from_secs(10), || {
+        let planned = shell.column("dlq resend billing --all --dry-run", "result");
+        (planned == ["already sent"]).then_some(())
+    });
     terminal.press("q");
     assert_eq!(terminal.exit_code(), Some(0));
 }
