@@ -866,6 +866,30 @@ async fn tools_create_many_topics_and_groups_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_drained_broker_takes_what_still_comes_except_for_ordered_topics() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&dir, &[("brokerPermission", "4")]).await;
+    broker.send("Plain", "late").await;
+
+    let ordered = r#"{"topicConfigList":[{"topicName":"Ordered","readQueueNums":1,"writeQueueNums":1,"perm":6,"order":true}]}"#;
+    let create = RequestCode(18);
+    let answer = broker.ask(create, &NoFields {}, ordered).await;
+    assert_eq!(answer.response_code(), ResponseCode::SUCCESS);
+    let header = SendMessageRequestHeader {
+        producer_group: "P".into(),
+        topic: "Ordered".into(),
+        ..SendMessageRequestHeader::default()
+    };
+    let answer = broker.ask(RequestCode::SEND_MESSAGE, &header, "late").await;
+    assert_eq!(answer.response_code(), ResponseCode::NO_PERMISSION);
+    assert_eq!(
+        answer.remark.as_deref(),
+        Some("the broker[127.0.0.1] sending message is forbidden")
+    );
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tools_look_into_queues_and_offsets() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [("messageDelayLevel", "1s 1h")];

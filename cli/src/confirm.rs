@@ -29,11 +29,35 @@ impl Confirm {
     /// # Errors
     /// Usage (exit 2) when nobody can be asked, refused (exit 5) when the answer was no.
     pub(crate) fn go_on(&self, output: &Output, question: &str) -> Result<bool> {
+        if let Some(settled) = self.settled(output)? {
+            return Ok(settled);
+        }
+        output.note_inline(&format!("{question} [y/N] "));
+        if matches!(answer()?.trim(), "y" | "Y" | "yes") {
+            return Ok(true);
+        }
+        Err(CliError::refused("not confirmed, nothing was changed"))
+    }
+
+    /// As [`Self::go_on`], for what cannot be undone: the name of what it is done to has to be typed.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn go_on_by_name(&self, output: &Output, why: &str, named: &str) -> Result<bool> {
+        if let Some(settled) = self.settled(output)? {
+            return Ok(settled);
+        }
+        name(output, why, named)?;
+        Ok(true)
+    }
+
+    /// What the flags say; `None` when somebody is to be asked.
+    fn settled(&self, output: &Output) -> Result<Option<bool>> {
         if self.dry_run {
-            return Ok(false);
+            return Ok(Some(false));
         }
         if self.yes {
-            return Ok(true);
+            return Ok(Some(true));
         }
         if !(io::stdin().is_terminal() && output.is_terminal()) {
             return Err(
@@ -41,11 +65,7 @@ impl Confirm {
                     .hint("add --yes to do it, or --dry-run to see what would be done"),
             );
         }
-        output.note_inline(&format!("{question} [y/N] "));
-        if matches!(answer()?.trim(), "y" | "Y" | "yes") {
-            return Ok(true);
-        }
-        Err(CliError::refused("not confirmed, nothing was changed"))
+        Ok(None)
     }
 }
 

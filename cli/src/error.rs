@@ -21,7 +21,7 @@ pub(crate) enum Exit {
     NotFound = 4,
     /// A precondition, a permission, or a confirmation is missing.
     Refused = 5,
-    /// What was to be looked at is not well.
+    /// What was looked at is not as it should be.
     Unhealthy = 10,
 }
 

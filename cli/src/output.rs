@@ -310,6 +310,11 @@ impl Output {
         Ok(())
     }
 
+    /// Standard output for very many lines; they are visible when it is flushed.
+    pub(crate) fn writer(&self) -> impl Write {
+        io::BufWriter::with_capacity(256 * 1024, io::stdout().lock())
+    }
+
     /// A line on standard error: progress, warnings. Losing it is no reason to fail.
     pub(crate) fn note(&self, text: &str) {
         let _ = writeln!(io::stderr(), "{text}");

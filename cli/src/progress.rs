@@ -13,6 +13,19 @@ pub(crate) fn messages(total: Option<u64>, verb: &'static str) -> ProgressBar {
         Some(_) => "{msg} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left",
         None => "{msg} {human_pos}  {per_sec}  {elapsed}",
     };
+    bar(total, template, verb.to_owned())
+}
+
+/// As [`messages`], counting bytes.
+pub(crate) fn bytes(total: Option<u64>, verb: String) -> ProgressBar {
+    let template = match total {
+        Some(_) => "{msg} {wide_bar} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
+        None => "{msg} {bytes}  {bytes_per_sec}  {elapsed}",
+    };
+    bar(total, template, verb)
+}
+
+fn bar(total: Option<u64>, template: &str, verb: String) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("a constant template");
     let bar = ProgressBar::with_draw_target(total, target())
         .with_style(style)

@@ -1,6 +1,7 @@
 //! Real clients on our servers, ours on Apache's, stores that move between the two.
 
 mod apache_cases;
+mod apache_store;
 mod go;
 mod java;
 mod mqadmin;

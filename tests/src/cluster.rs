@@ -60,6 +60,7 @@ impl Namesrv {
         fs::write(&file, text).expect("the test's own folder");
         let process = boot(
             maker,
+            &[],
             "namesrv",
             folder.path(),
             &file,
@@ -83,6 +84,7 @@ impl Namesrv {
         let file = self.folder.join("namesrv.properties");
         self.process = boot(
             self.maker,
+            &[],
             "namesrv",
             self.folder.path(),
             &file,
@@ -112,6 +114,8 @@ pub struct BrokerConfig {
     pub maker: Maker,
     namesrvs: Vec<u16>,
     properties: BTreeMap<&'static str, String>,
+    /// A command that runs the one given to it.
+    wrapper: Vec<String>,
     folder: Folder,
 }
 
@@ -146,6 +150,7 @@ impl BrokerConfig {
             maker,
             namesrvs: Vec::new(),
             properties,
+            wrapper: Vec::new(),
             folder,
         };
         config.registered_with(namesrvs)
@@ -153,6 +158,12 @@ impl BrokerConfig {
 
     pub fn set(mut self, key: &'static str, value: &str) -> Self {
         self.properties.insert(key, value.to_owned());
+        self
+    }
+
+    /// Our broker is started by this command, which is given its command line and becomes it.
+    pub fn run_by<'a>(mut self, wrapper: impl IntoIterator<Item = &'a str>) -> Self {
+        self.wrapper = wrapper.into_iter().map(str::to_owned).collect();
         self
     }
 
@@ -206,7 +217,8 @@ impl BrokerConfig {
             "The broker[{}, {host}:{}] boot success.",
             self.name, self.port
         );
-        let process = boot(self.maker, "broker", self.folder.path(), &file, &ready);
+        let folder = self.folder.path();
+        let process = boot(self.maker, &self.wrapper, "broker", folder, &file, &ready);
         for port in &self.namesrvs {
             let what = format!("broker {} at name server {port}", self.name);
             wait::until(&what, BOOT, || knows(*port, &self.name).then_some(()));
@@ -238,6 +250,15 @@ impl Broker {
         self.process.freeze();
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// All that it has printed, its log included.
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+
     /// `kill -9`; its store can be started again.
     pub fn kill(mut self) -> BrokerConfig {
         self.process.kill();
@@ -255,12 +276,20 @@ fn knows(port: u16, broker: &str) -> bool {
     })
 }
 
-fn boot(maker: Maker, kind: &str, folder: &Path, file: &Path, ready: &str) -> Process {
+fn boot(
+    maker: Maker,
+    wrapper: &[String],
+    kind: &str,
+    folder: &Path,
+    file: &Path,
+    ready: &str,
+) -> Process {
     let mut command = match maker {
         Maker::Mq => {
-            let mut command = mq::command([kind, "start", "-c"]);
+            let mut command = mq::wrapped(wrapper);
             // Its list of running servers is the test's own, too.
             command
+                .args([kind, "start", "-c"])
                 .arg(file)
                 .env("XDG_RUNTIME_DIR", folder)
                 .env("XDG_STATE_HOME", folder);

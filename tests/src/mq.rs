@@ -25,9 +25,22 @@ pub fn path() -> PathBuf {
 
 /// A command that finds no configuration but the one given to it.
 pub fn command<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
-    let mut command = Command::new(path());
+    let mut command = wrapped(&[]);
+    command.args(args);
     command
-        .args(args)
+}
+
+/// The same without arguments yet, run by a command that is given this one.
+pub fn wrapped(wrapper: &[String]) -> Command {
+    let mut command = match wrapper {
+        [] => Command::new(path()),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(path());
+            command
+        }
+    };
+    command
         .env_remove("NAMESRV_ADDR")
         .env_remove("MQ_PROFILE")
         .env("MQ_CONFIG", "/nonexistent/config.toml");

@@ -157,6 +157,29 @@ pub fn send_fields(topic: &str, queue: u32) -> Value {
     })
 }
 
+/// One message in the body of a batch; `properties` as in the fields of a send.
+pub fn batch_part(body: &[u8], properties: &str) -> Vec<u8> {
+    let length = |bytes: usize| {
+        u32::try_from(bytes)
+            .expect("messages of tests are small")
+            .to_be_bytes()
+    };
+    let properties = properties.as_bytes();
+    let size = 4 * 5 + body.len() + 2 + properties.len();
+    // Magic, checksum and flag are not looked at.
+    let unused = [0; 12];
+    let (body_length, properties_length) = (length(body.len()), length(properties.len()));
+    [
+        &length(size)[..],
+        &unused,
+        &body_length,
+        body,
+        &properties_length[2..],
+        properties,
+    ]
+    .concat()
+}
+
 /// All bodies of a queue, which begins at 0, by queue offset.
 pub fn read_queue(
     connection: &mut Connection,
@@ -173,35 +196,44 @@ pub fn read_messages(
     topic: &str,
     queue: u32,
 ) -> std::io::Result<Vec<Stored>> {
+    read_messages_from(connection, topic, queue, 0)
+}
+
+/// All messages of a queue from an offset on.
+pub fn read_messages_from(
+    connection: &mut Connection,
+    topic: &str,
+    queue: u32,
+    from: u64,
+) -> std::io::Result<Vec<Stored>> {
     let queue_fields = json!({ "topic": topic, "queueId": queue.to_string() });
     let max = connection.ask(GET_MAX_OFFSET, &queue_fields, b"")?;
-    let max: usize = max.ext_fields["offset"]
+    let max: u64 = max.ext_fields["offset"]
         .as_str()
         .and_then(|offset| offset.parse().ok())
         .expect("an offset");
     let mut messages = Vec::new();
-    while messages.len() < max {
+    let mut next = from;
+    while next < max {
         let fields = json!({
             "consumerGroup": "G", "topic": topic, "queueId": queue.to_string(),
-            "queueOffset": messages.len().to_string(), "maxMsgNums": "32", "commitOffset": "0",
+            "queueOffset": next.to_string(), "maxMsgNums": "32", "commitOffset": "0",
             "suspendTimeoutMillis": "0", "subVersion": "0", "subscription": "*",
             // The subscription comes with the request: no heartbeat has told it before.
             "sysFlag": "4",
         });
         let answer = connection.ask(PULL_MESSAGE, &fields, b"")?;
         assert_eq!(
-            answer.code,
-            SUCCESS,
-            "pull of {topic} {queue} at {}: {:?}",
-            messages.len(),
+            answer.code, SUCCESS,
+            "pull of {topic} {queue} at {next}: {:?}",
             answer.remark
         );
         for message in records(&answer.body) {
             assert_eq!(
-                message.queue_offset,
-                messages.len() as u64,
+                message.queue_offset, next,
                 "queue offsets of {topic} {queue} are without gaps"
             );
+            next += 1;
             messages.push(message);
         }
     }

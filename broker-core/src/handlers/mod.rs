@@ -24,6 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::broker::Broker;
+use crate::config::BrokerConfig;
 use crate::names;
 use crate::topics::topic;
 
@@ -76,6 +77,14 @@ fn dead_letter_topic(
             .create_topic(topic(&name, 1, PERM_READ | PERM_WRITE))
             .map(Some),
     }
+}
+
+fn broker_not_writable(config: &BrokerConfig) -> Refusal {
+    let remark = format!(
+        "the broker[{}] sending message is forbidden",
+        config.broker_ip1
+    );
+    Refusal::new(ResponseCode::NO_PERMISSION, remark)
 }
 
 fn topic_not_exist(topic: &str) -> Refusal {

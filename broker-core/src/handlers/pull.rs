@@ -86,6 +86,9 @@ pub(crate) fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
     let Some(result) = read.run(broker, from) else {
         return Ok(Reply::MoveTo(Lane::Read));
     };
+    if result.status == ReadStatus::OffsetFoundNull {
+        return Err(unreadable(topic, header.queue_id, header.queue_offset));
+    }
     let code = response_code(&result, header.queue_offset);
     if code == ResponseCode::PULL_NOT_FOUND && suspends {
         let timeout_ms = if config.long_polling_enable {
@@ -216,6 +219,14 @@ impl Read<'_> {
     }
 }
 
+/// The store has logged file and byte. A consumer that is refused asks again after some seconds, and says why; one that
+/// is told that there is nothing asks again at once.
+fn unreadable(topic: &str, queue_id: i32, offset: i64) -> Refusal {
+    Refusal::system(format!(
+        "message {offset} of queue {topic}-{queue_id} cannot be read: see the log of the broker; consumption stops in front of it"
+    ))
+}
+
 fn response_code(result: &ReadResult, asked: i64) -> ResponseCode {
     match result.status {
         ReadStatus::Found => ResponseCode::SUCCESS,
@@ -303,9 +314,13 @@ pub(crate) fn resume(broker: &Broker, mut pull: HeldPull, from: ReadFrom) -> Res
         hold(broker, pull);
         return Ok(());
     }
-    let code = response_code(&result, pull.queue_offset);
-    let answer = answer(broker, &pull.group, &pull.topic, code, result)
-        .unwrap_or_else(|refusal| Answer::with_code(refusal.code, refusal.remark));
+    let answer = if result.status == ReadStatus::OffsetFoundNull {
+        Err(unreadable(&pull.topic, pull.queue_id, pull.queue_offset))
+    } else {
+        let code = response_code(&result, pull.queue_offset);
+        answer(broker, &pull.group, &pull.topic, code, result)
+    };
+    let answer = answer.unwrap_or_else(|refusal| Answer::with_code(refusal.code, refusal.remark));
     pull.reply.send(&answer);
     Ok(())
 }

@@ -171,9 +171,14 @@ pub(super) fn topic_of(
             .create_topic_on_send(header)?
             .ok_or_else(|| topic_not_exist(name))?,
     };
-    if topic.perm & PERM_WRITE == 0 || !config.is_writable() {
+    if topic.perm & PERM_WRITE == 0 {
         let remark = format!("the topic[{name}] sending message is forbidden");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    // A broker that is being drained leaves the routes, and takes what producers with an old route still send.
+    // Only where order matters a queue must not go on here while others take its place.
+    if topic.order && !config.is_writable() {
+        return Err(super::broker_not_writable(config));
     }
     Ok(Some(topic))
 }

@@ -11,7 +11,7 @@ use remoting::transport::connection::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::Wait;
 
-use super::{dead_letter_topic, max_reconsume_times};
+use super::{broker_not_writable, dead_letter_topic, max_reconsume_times};
 use crate::broker::Broker;
 use crate::events::Ticket;
 use crate::names::{self, SCHEDULE_TOPIC};
@@ -27,11 +27,7 @@ pub(crate) fn send_back(broker: &Broker, request: &Request<'_>) -> Result<Reply,
     };
     let config = broker.config.current();
     if !config.is_writable() {
-        let remark = format!(
-            "the broker[{}] sending message is forbidden",
-            config.broker_ip1
-        );
-        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+        return Err(broker_not_writable(&config));
     }
     if group.retry_queue_nums <= 0 {
         return Ok(Answer::ok().into());

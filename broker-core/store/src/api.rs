@@ -182,7 +182,7 @@ pub enum ReadStatus {
     OffsetOverflowOne,
     /// Past the end.
     OffsetOverflowBadly,
-    /// The queue's file could not be read there.
+    /// The message, or the queue's file, cannot be read there, or is not what was stored.
     OffsetFoundNull,
     /// The queue still names messages whose log file has been deleted.
     MessageWasRemoving,

@@ -12,8 +12,11 @@
 //! | 72 | safe point | i64, bytes |
 //! | 80 | end of the index at the safe point | i64, bytes |
 //! | 88 | end of the queues at the safe point | i64, bytes |
-//! | 96 | CRC-32 of bytes 0 to 24 and 64 to 96 | u32 |
-//! | 100 | zeros up to 4,096 bytes | |
+//! | 96 | sum over the queues at the safe point | u64 |
+//! | 104 | entries of the index at the safe point | u64 |
+//! | 112 | from here on a start checks the log | i64, bytes |
+//! | 120 | CRC-32 of bytes 0 to 24 and 64 to 120 | u32 |
+//! | 124 | zeros up to 4,096 bytes | |
 //!
 //! All numbers are big-endian. All fields lie in one disk sector, so that a write of them is seen
 //! whole or not at all. Java leaves what it does not know as it is; as the CRC covers the times, the
@@ -53,6 +56,14 @@ pub(crate) struct SafePoint {
     pub(crate) index_offset: i64,
     /// Where the last record ends that any queue names; 0 when none does.
     pub(crate) queues_end: i64,
+    /// [`crate::consume_queues::Counted`] of what the queues held: it tells when one of them is missing
+    /// or shorter, whatever the others hold.
+    pub(crate) queues_sum: u64,
+    /// Entries in all files of the index; there may be more by now, but not fewer.
+    pub(crate) index_entries: u64,
+    /// The start of a record in front of `offset`. What has been safe for a while may have been damaged
+    /// since: a start reads the log from here on, and refuses to go on if it does not come to `offset`.
+    pub(crate) checked_from: i64,
 }
 
 impl Checkpoint {
@@ -105,8 +116,11 @@ impl Checkpoint {
             bytes[72..80].copy_from_slice(&safe_point.offset.to_be_bytes());
             bytes[80..88].copy_from_slice(&safe_point.index_offset.to_be_bytes());
             bytes[88..96].copy_from_slice(&safe_point.queues_end.to_be_bytes());
+            bytes[96..104].copy_from_slice(&safe_point.queues_sum.to_be_bytes());
+            bytes[104..112].copy_from_slice(&safe_point.index_entries.to_be_bytes());
+            bytes[112..120].copy_from_slice(&safe_point.checked_from.to_be_bytes());
             let crc = safe_point_crc(&bytes);
-            bytes[96..].copy_from_slice(&crc.to_be_bytes());
+            bytes[120..].copy_from_slice(&crc.to_be_bytes());
         }
         let new = file.len().map_err(|e| StoreError::io("inspect", path, e))? < FILE_LEN;
         if new {
@@ -138,15 +152,15 @@ impl Checkpoint {
 
 /// Length of the file, as Java maps it.
 const FILE_LEN: u64 = 4096;
-const FIELDS_LEN: usize = 100;
+const FIELDS_LEN: usize = 124;
 /// Marks the safe point.
-const SAFE_POINT_MAGIC: &[u8; 8] = b"mq-safe2";
+const SAFE_POINT_MAGIC: &[u8; 8] = b"mq-safe3";
 const MARGIN_MS: i64 = 3000;
 
 fn safe_point_crc(bytes: &[u8; FIELDS_LEN]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes[..24]);
-    hasher.update(&bytes[64..96]);
+    hasher.update(&bytes[64..120]);
     hasher.finalize()
 }
 
@@ -160,6 +174,9 @@ fn read_safe_point(bytes: &[u8; FIELDS_LEN]) -> Option<SafePoint> {
         offset: field(72)?,
         index_offset: field(80)?,
         queues_end: field(88)?,
+        queues_sum: field(96)?.cast_unsigned(),
+        index_entries: field(104)?.cast_unsigned(),
+        checked_from: field(112)?,
     })
 }
 
@@ -184,6 +201,9 @@ mod tests {
                 offset: 77,
                 index_offset: 66,
                 queues_end: 76,
+                queues_sum: u64::MAX - 1,
+                index_entries: 7,
+                checked_from: 11,
             }),
         };
         checkpoint.write(&OsFileSystem, &path).unwrap();
@@ -191,7 +211,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 4096);
         assert_eq!(bytes[..8], 1_700_000_000_123_i64.to_be_bytes());
-        assert!(bytes[40..64].iter().chain(&bytes[100..]).all(|&b| b == 0));
+        assert!(bytes[40..64].iter().chain(&bytes[124..]).all(|&b| b == 0));
         assert_eq!(checkpoint.min_timestamp(), 1_699_999_997_100);
         assert_eq!(checkpoint.min_timestamp_index(), 1_600_000_000_000);
     }
@@ -204,6 +224,7 @@ mod tests {
             offset: 77,
             index_offset: 66,
             queues_end: 76,
+            ..SafePoint::default()
         });
         let checkpoint = Checkpoint {
             logics_msg_timestamp: 9,

@@ -28,6 +28,7 @@ pub(crate) struct CommitLog<F: FileSystem> {
     fs: F,
     dir: PathBuf,
     file_size: u64,
+    mode: OpenMode,
     segments: RwLock<VecDeque<Arc<Segment<F>>>>,
 }
 
@@ -35,6 +36,7 @@ pub(crate) struct CommitLog<F: FileSystem> {
 pub(crate) struct Segment<F: FileSystem> {
     start: i64,
     path: PathBuf,
+    mode: OpenMode,
     /// Opened by the first use: a log of a terabyte has a thousand files, most of them never read.
     file: OnceLock<F::File>,
 }
@@ -56,7 +58,7 @@ impl<F: FileSystem> Segment<F> {
             return Ok(file);
         }
         let file = fs
-            .open(&self.path, OpenMode::ReadWrite)
+            .open(&self.path, self.mode)
             .map_err(|e| StoreError::io("open", &self.path, e))?;
         Ok(self.file.get_or_init(|| file))
     }
@@ -67,27 +69,13 @@ impl<F: FileSystem> CommitLog<F> {
     /// last file that is too short (its creation was interrupted) is extended.
     pub(crate) fn open(fs: F, dir: &Path, config_file_size: u64) -> Result<Self, StoreError> {
         create_durably(&fs, dir).map_err(|e| StoreError::io("create", dir, e))?;
-        let mut found = Vec::new();
-        for entry in fs
-            .list_dir(dir)
-            .map_err(|e| StoreError::io("list", dir, e))?
-        {
-            let path = dir.join(&entry.name);
-            let digits = entry.name.len() == 20 && entry.name.bytes().all(|b| b.is_ascii_digit());
-            match entry.name.parse::<i64>() {
-                Ok(start) if digits && !entry.is_dir => {
-                    let len = fs
-                        .metadata(&path)
-                        .map_err(|e| StoreError::io("inspect", &path, e))?
-                        .len;
-                    found.push((start, path, len));
-                }
-                _ => tracing::warn!("{} is no commit-log file and is ignored", path.display()),
-            }
+        let (found, strangers) = find_files(&fs, dir)?;
+        for path in strangers {
+            tracing::warn!("{} is no commit-log file and is ignored", path.display());
         }
         let file_size = match found.first() {
             // The only file may be the one whose creation was interrupted.
-            Some(&(_, _, len)) if found.len() > 1 || len >= config_file_size => len,
+            Some(&FoundFile { len, .. }) if found.len() > 1 || len >= config_file_size => len,
             _ => config_file_size,
         };
         if file_size != config_file_size {
@@ -98,7 +86,7 @@ impl<F: FileSystem> CommitLog<F> {
             );
         }
         if file_size < 64 || file_size > i32::MAX as u64 {
-            let path = found.first().map_or(dir, |(_, path, _)| path);
+            let path = found.first().map_or(dir, |first| &first.path);
             return Err(StoreError::damaged(
                 path,
                 0,
@@ -107,8 +95,8 @@ impl<F: FileSystem> CommitLog<F> {
         }
         let mut segments = VecDeque::with_capacity(found.len());
         let count = found.len();
-        let mut expected = found.first().map_or(0, |&(start, ..)| start);
-        for (index, (start, path, len)) in found.into_iter().enumerate() {
+        let mut expected = found.first().map_or(0, |first| first.start);
+        for (index, FoundFile { start, path, len }) in found.into_iter().enumerate() {
             if start % file_size as i64 != 0 || start != expected {
                 let what = format!("commit-log file starts at {start}, expected {expected}");
                 return Err(StoreError::damaged(&path, 0, what));
@@ -124,6 +112,7 @@ impl<F: FileSystem> CommitLog<F> {
             let segment = Segment {
                 start,
                 path,
+                mode: OpenMode::ReadWrite,
                 file: OnceLock::new(),
             };
             if len < file_size && index + 1 == count {
@@ -145,8 +134,28 @@ impl<F: FileSystem> CommitLog<F> {
             fs,
             dir: dir.to_owned(),
             file_size,
+            mode: OpenMode::ReadWrite,
             segments: RwLock::new(segments),
         })
+    }
+
+    /// The files that were found, of whatever length and with whatever gaps between them, for reading only.
+    pub(crate) fn read_only(fs: F, dir: &Path, found: &[FoundFile], file_size: u64) -> Self {
+        let segments = found.iter().map(|found| {
+            Arc::new(Segment {
+                start: found.start,
+                path: found.path.clone(),
+                mode: OpenMode::Read,
+                file: OnceLock::new(),
+            })
+        });
+        Self {
+            fs,
+            dir: dir.to_owned(),
+            file_size,
+            mode: OpenMode::Read,
+            segments: RwLock::new(segments.collect()),
+        }
     }
 
     /// Bytes of each file.
@@ -177,12 +186,17 @@ impl<F: FileSystem> CommitLog<F> {
     /// The file that holds an offset.
     pub(crate) fn segment_at(&self, offset: i64) -> Option<Arc<Segment<F>>> {
         self.with_segments(|segments| {
-            let first = segments.front()?.start;
-            let index = offset
-                .checked_sub(first)
-                .filter(|&distance| distance >= 0)?
-                / self.file_size();
-            segments.get(usize::try_from(index).ok()?).cloned()
+            let behind = segments.partition_point(|segment| segment.start <= offset);
+            let segment = segments.get(behind.checked_sub(1)?)?;
+            (offset - segment.start < self.file_size()).then(|| Arc::clone(segment))
+        })
+    }
+
+    /// Where the first file behind an offset starts.
+    pub(crate) fn next_start(&self, offset: i64) -> Option<i64> {
+        self.with_segments(|segments| {
+            let behind = segments.partition_point(|segment| segment.start <= offset);
+            segments.get(behind).map(|segment| segment.start)
         })
     }
 
@@ -191,7 +205,8 @@ impl<F: FileSystem> CommitLog<F> {
     }
 
     /// Fills `buf` from the log at `offset`. `None` when the log has no such bytes (any more):
-    /// before its first file, after its last, or across a file end.
+    /// before its first file, after its last, or across a file end. What a file lacks of its length
+    /// reads as zero.
     pub(crate) fn read(&self, offset: i64, buf: &mut [u8]) -> Result<Option<()>, StoreError> {
         let Some((segment, position)) = self.place(offset, buf.len()) else {
             return Ok(None);
@@ -202,9 +217,12 @@ impl<F: FileSystem> CommitLog<F> {
                 return Ok(None);
             }
             Err(e) => return Err(e),
-            Ok(file) => file
-                .read_exact_at(buf, position)
-                .map_err(|e| StoreError::io("read", &segment.path, e))?,
+            Ok(file) => {
+                let read = file
+                    .read_at(buf, position)
+                    .map_err(|e| StoreError::io("read", &segment.path, e))?;
+                buf[read..].fill(0);
+            }
         }
         Ok(Some(()))
     }
@@ -268,6 +286,7 @@ impl<F: FileSystem> CommitLog<F> {
         Ok(Arc::new(Segment {
             start,
             path,
+            mode: self.mode,
             file: opened,
         }))
     }
@@ -380,6 +399,43 @@ impl<F: FileSystem> CommitLog<F> {
     }
 }
 
+/// A file of the log as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundFile {
+    /// Log offset of its first byte, as its name says.
+    pub(crate) start: i64,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Its length in bytes.
+    pub(crate) len: u64,
+}
+
+/// The files of a log, oldest first, and whatever else stands in its folder.
+pub(crate) fn find_files<F: FileSystem>(
+    fs: &F,
+    dir: &Path,
+) -> Result<(Vec<FoundFile>, Vec<PathBuf>), StoreError> {
+    let (mut found, mut strangers) = (Vec::new(), Vec::new());
+    let entries = fs
+        .list_dir(dir)
+        .map_err(|e| StoreError::io("list", dir, e))?;
+    for entry in entries {
+        let path = dir.join(&entry.name);
+        let digits = entry.name.len() == 20 && entry.name.bytes().all(|b| b.is_ascii_digit());
+        match entry.name.parse::<i64>() {
+            Ok(start) if digits && !entry.is_dir => {
+                let metadata = fs.metadata(&path);
+                let len = metadata
+                    .map_err(|e| StoreError::io("inspect", &path, e))?
+                    .len;
+                found.push(FoundFile { start, path, len });
+            }
+            _ => strangers.push(path),
+        }
+    }
+    Ok((found, strangers))
+}
+
 /// The end of the log, as the writer sees it.
 pub(crate) struct Tail<F: FileSystem> {
     segment: Option<Arc<Segment<F>>>,
@@ -405,9 +461,10 @@ pub(crate) enum WriteError {
 impl WriteError {
     /// What a failure to make a file means: afterwards nothing of the file is left.
     pub(crate) fn of(error: StoreError) -> Self {
-        match &error {
-            StoreError::Io { source, .. } if is_no_space(source) => Self::NoSpace(error),
-            _ => Self::Failed(error),
+        if error.is_no_space() {
+            Self::NoSpace(error)
+        } else {
+            Self::Failed(error)
         }
     }
 }
@@ -537,13 +594,6 @@ impl<F: FileSystem> Tail<F> {
         self.end = if blank.is_some() { file_end } else { written };
         Ok(())
     }
-}
-
-fn is_no_space(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }
 
 fn space_error(path: &Path, e: io::Error) -> WriteError {

@@ -93,6 +93,8 @@ pub(crate) struct ConsumeQueue {
     pub(crate) queue_id: i32,
     /// Distinguishes this queue's open files from those of any other, earlier ones included.
     pub(crate) serial: u32,
+    /// What each of its units adds to the sum that the checkpoint keeps; see [`crate::consume_queues::Counted`].
+    pub(crate) weight: u64,
     /// The offset to be given to the next message; negative while it is simply `max`. It runs ahead
     /// of `max` only while messages are on their way into the log. Used by the log's writer alone.
     next: AtomicI64,
@@ -128,8 +130,13 @@ pub(crate) struct State {
 /// What became of a unit that was offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// It is in the queue now. `newly_dirty`: the queue had nothing unwritten before.
-    New { newly_dirty: bool },
+    /// It is in the queue now.
+    New {
+        /// The queue had nothing unwritten before.
+        newly_dirty: bool,
+        /// Offsets by which the queue's end has moved.
+        moved: i64,
+    },
     /// It was there already: a replay.
     AlreadyBuilt,
 }
@@ -171,10 +178,12 @@ pub(crate) enum AppendUnitError {
 impl ConsumeQueue {
     /// A queue without units.
     pub(crate) fn new(topic: Arc<str>, queue_id: i32, serial: u32) -> Self {
+        let weight = weight(&topic, queue_id);
         Self {
             topic,
             queue_id,
             serial,
+            weight,
             next: AtomicI64::new(-1),
             published: AtomicI64::new(0),
             state: Mutex::new(State {
@@ -207,6 +216,11 @@ impl ConsumeQueue {
     /// One past the last message.
     pub(crate) fn max_offset(&self) -> i64 {
         self.state().max
+    }
+
+    /// The first unit of the oldest file.
+    pub(crate) fn first_file(&self) -> i64 {
+        self.state().first_file
     }
 
     /// One past the last byte of the last message's record in the commit log; 0 when there is none.
@@ -246,6 +260,24 @@ impl ConsumeQueue {
         (state.min, published.min(state.max))
     }
 
+    /// Puts fillers where messages are missing, so that those from `queue_offset` on keep their places. Returns their
+    /// number; 0 when there is no gap, or none that could be true.
+    pub(crate) fn fill_gap(&self, queue_offset: i64) -> i64 {
+        let mut state = self.state();
+        let gap = queue_offset.saturating_sub(state.max);
+        if state.gone || !(1..=GAP_MAX).contains(&gap) {
+            return 0;
+        }
+        if state.tail.is_empty() {
+            state.tail_start = state.max;
+        }
+        for _ in 0..gap {
+            state.tail.extend_from_slice(&Unit::FILLER.encode());
+        }
+        state.max = queue_offset;
+        gap
+    }
+
     /// Takes a unit that belongs at `queue_offset`. Idempotent: what the queue has already is
     /// recognised by the end of its record and by its offset.
     pub(crate) fn push(
@@ -264,6 +296,7 @@ impl ConsumeQueue {
         if unit.end() <= state.max_phy || (0..state.max).contains(&queue_offset) {
             return Ok(Appended::AlreadyBuilt);
         }
+        let end_before = state.max;
         if queue_offset != state.max {
             if !(0..=OFFSET_MAX).contains(&queue_offset) {
                 return Err(AppendUnitError::InvalidOffset(queue_offset));
@@ -293,9 +326,25 @@ impl ConsumeQueue {
         state.max_phy = unit.end();
         state.touched = true;
         let newly_dirty = !std::mem::replace(&mut state.dirty, true);
-        Ok(Appended::New { newly_dirty })
+        Ok(Appended::New {
+            newly_dirty,
+            moved: state.max - end_before,
+        })
     }
 }
+
+/// A number that stands for a queue: FNV-1a of topic and queue number, odd, so that no number of units adds nothing.
+fn weight(topic: &str, queue_id: i32) -> u64 {
+    let number = queue_id.to_be_bytes();
+    let bytes = topic.bytes().chain(number);
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash | 1
+}
+
+/// Units that a gap in a queue may have: what claims to be further ahead is damaged itself.
+const GAP_MAX: i64 = 1_000_000;
 
 /// Byte positions in a queue's files must fit an i64.
 const OFFSET_MAX: i64 = i64::MAX / UNIT_LEN as i64 - 1;
@@ -384,7 +433,10 @@ mod tests {
     #[test]
     fn a_replay_is_recognised_and_a_gap_refused() {
         let queue = queue();
-        let new = |newly_dirty| Ok(Appended::New { newly_dirty });
+        let new = |newly_dirty| {
+            let moved = 1;
+            Ok(Appended::New { newly_dirty, moved })
+        };
         assert_eq!(queue.push(unit(1), 0, 10), new(true));
         assert_eq!(queue.push(unit(2), 1, 10), new(false));
         assert_eq!(queue.push(unit(2), 1, 10), Ok(Appended::AlreadyBuilt));

@@ -13,8 +13,8 @@
 //! never empty unless it is the only one: Java refuses or misreads anything else.
 //!
 //! Locking: `work` (held over I/O by flush, sync, truncation and deletion, so that these exclude
-//! each other) before a queue's state (short, never held over I/O). Appender and readers take only
-//! the latter.
+//! each other) before `counted` before a queue's state (both short, never held over I/O). Appender and
+//! readers do not take the first.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -25,6 +25,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::consume_queue::{AppendUnitError, Appended, ConsumeQueue, UNIT_LEN, Unit, decode_units};
 use crate::fs::{File, FileSystem, OpenMode};
 use crate::{Boundary, ReadFrom, StoreError};
+
+/// Where units were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnitsFrom {
+    /// All are as they were appended.
+    Memory,
+    /// Some stood in a file, and may have changed there.
+    Files,
+    /// The disk is needed, but must not be waited for.
+    Nowhere,
+}
 
 /// What flush leaves in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +58,16 @@ pub(crate) struct RecoveredQueues {
     pub(crate) cut: usize,
 }
 
+/// Up to where the log has its units, and how many units that are: over all queues, the end times the weight of the queue,
+/// without regard to overflow. Whoever changes an end brings it up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counted {
+    /// A position of the log.
+    pub(crate) end: i64,
+    /// The sum for the units of records in front of it.
+    pub(crate) sum: u64,
+}
+
 /// All consume queues of a store.
 pub(crate) struct ConsumeQueues<F: FileSystem> {
     fs: F,
@@ -61,6 +82,7 @@ pub(crate) struct ConsumeQueues<F: FileSystem> {
     unwritten_bytes: AtomicUsize,
     /// Store time of the last unit appended.
     appended_timestamp: AtomicI64,
+    counted: Mutex<Counted>,
     work: Mutex<Work<F>>,
 }
 
@@ -116,6 +138,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
             dirty: Mutex::default(),
             unwritten_bytes: AtomicUsize::new(0),
             appended_timestamp: AtomicI64::new(0),
+            counted: Mutex::default(),
             work: Mutex::new(Work {
                 unsynced: HashMap::new(),
                 unsynced_dirs: BTreeSet::new(),
@@ -230,7 +253,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
             return Err(AppendUnitError::TooMuchUnwritten { bytes });
         }
         let appended = queue.push(unit, queue_offset, self.units_per_file)?;
-        if let Appended::New { newly_dirty } = appended {
+        if let Appended::New { newly_dirty, .. } = appended {
             self.unwritten_bytes.fetch_add(UNIT_LEN, Ordering::Relaxed);
             if newly_dirty {
                 lock(&self.dirty).push(queue.clone());
@@ -259,6 +282,31 @@ impl<F: FileSystem> ConsumeQueues<F> {
             .unwrap_or(0)
     }
 
+    /// For the writer, before it appends units, until they are counted: a queue is deleted either before or after.
+    pub(crate) fn counting(&self) -> MutexGuard<'_, Counted> {
+        lock(&self.counted)
+    }
+
+    /// Counts all units there are; the log has them up to `end`.
+    pub(crate) fn count_all(&self, end: i64) {
+        let sum = self.sum();
+        *lock(&self.counted) = Counted { end, sum };
+    }
+
+    /// What has been counted.
+    pub(crate) fn counted(&self) -> Counted {
+        *lock(&self.counted)
+    }
+
+    /// The sum over the units there are.
+    pub(crate) fn sum(&self) -> u64 {
+        let all = self.all();
+        let ends = all.iter().map(|queue| (queue.weight, queue.max_offset()));
+        ends.fold(0, |sum, (weight, end)| {
+            sum.wrapping_add(weight.wrapping_mul(end.cast_unsigned()))
+        })
+    }
+
     /// Whether the units of one more batch can be taken into memory: not when writing them to files
     /// has failed for long.
     pub(crate) fn has_room(&self) -> bool {
@@ -266,8 +314,8 @@ impl<F: FileSystem> ConsumeQueues<F> {
     }
 
     /// Adds units `from..`, at most `max_count` (and at most 16,384), to `out`. Nothing is added for
-    /// an offset outside the queue. `false`: the disk is needed, but must not be waited for; some of
-    /// the units may have been added.
+    /// an offset outside the queue. Where the disk must not be waited for, some may have been added
+    /// before it is needed.
     pub(crate) fn units(
         &self,
         queue: &ConsumeQueue,
@@ -275,18 +323,19 @@ impl<F: FileSystem> ConsumeQueues<F> {
         max_count: usize,
         out: &mut Vec<Unit>,
         how: ReadFrom,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<UnitsFrom, StoreError> {
         let mut wanted = max_count.min(READ_UNITS_MAX);
+        let mut source = UnitsFrom::Memory;
         while wanted > 0 {
             let before = out.len();
             let disk_end = {
                 let mut state = queue.state();
                 if from < state.min || from >= state.max {
-                    return Ok(true);
+                    return Ok(source);
                 }
                 state.touched = true;
                 if state.copy_tail(from, wanted, out) {
-                    return Ok(true);
+                    return Ok(source);
                 }
                 state.tail_start
             };
@@ -298,17 +347,20 @@ impl<F: FileSystem> ConsumeQueues<F> {
                 ReadFrom::MemoryOnly => self.cached_units(queue, from, end),
             };
             match read {
-                Ok(Some(units)) => out.extend(decode_units(&units)),
-                Ok(None) => return Ok(false),
+                Ok(Some(units)) => {
+                    source = UnitsFrom::Files;
+                    out.extend(decode_units(&units));
+                }
+                Ok(None) => return Ok(UnitsFrom::Nowhere),
                 // Deleted since we looked: the offset is outside the queue now.
-                Err(_) if from < queue.min_offset() => return Ok(true),
+                Err(_) if from < queue.min_offset() => return Ok(source),
                 Err(e) => return Err(e),
             }
             let added = out.len() - before;
             wanted -= added;
             from += i64::try_from(added).unwrap_or(0);
         }
-        Ok(true)
+        Ok(source)
     }
 
     /// The offset of the message that was stored at a time, within `min_offset..end`. `store_time`
@@ -513,10 +565,52 @@ impl<F: FileSystem> ConsumeQueues<F> {
         Ok(true)
     }
 
-    /// Takes a queue that is no longer listed out of memory.
+    fn remove_folder(&self, work: &mut Work<F>, dir: &Path) -> Result<(), StoreError> {
+        match self.fs.remove_dir_all(dir) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(StoreError::io("delete", dir, e)),
+        }
+        work.unsynced_dirs
+            .insert(dir.parent().unwrap_or(&self.dir).to_owned());
+        Ok(())
+    }
+
+    /// Deletes one queue, which began anew with its topic, and its files.
+    pub(crate) fn delete_queue(&self, queue: &ConsumeQueue) -> Result<(), StoreError> {
+        let mut work = self.work();
+        {
+            let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(queues) = topics.get_mut(&queue.topic) {
+                queues.retain(|other| other.serial != queue.serial);
+            }
+        }
+        self.forget(&mut work, queue);
+        let topic_dir = self.dir.join(&*queue.topic);
+        self.remove_folder(&mut work, &topic_dir.join(queue.queue_id.to_string()))
+    }
+
+    /// Puts fillers into a queue in front of `queue_offset`, where messages are missing; returns their number.
+    pub(crate) fn fill_gap(&self, queue: &Arc<ConsumeQueue>, queue_offset: i64) -> i64 {
+        let gap = queue.fill_gap(queue_offset);
+        if gap > 0 {
+            let bytes = usize::try_from(gap).unwrap_or(0) * UNIT_LEN;
+            self.unwritten_bytes.fetch_add(bytes, Ordering::Relaxed);
+            if !std::mem::replace(&mut queue.state().dirty, true) {
+                lock(&self.dirty).push(queue.clone());
+            }
+        }
+        gap
+    }
+
+    /// Makes a queue that is no longer listed one of which nobody who still holds it sees or writes anything.
     fn forget(&self, work: &mut Work<F>, queue: &ConsumeQueue) {
+        let mut counted = lock(&self.counted);
         let mut state = queue.state();
         state.gone = true;
+        let units = queue.weight.wrapping_mul(state.max.cast_unsigned());
+        counted.sum = counted.sum.wrapping_sub(units);
+        drop(counted);
         self.unwritten_bytes
             .fetch_sub(state.unwritten_tail().len(), Ordering::Relaxed);
         if state.resident {
@@ -530,17 +624,6 @@ impl<F: FileSystem> ConsumeQueues<F> {
         drop(state);
         self.files.forget_queue(queue.serial);
         work.unsynced.retain(|key, _| key.serial != queue.serial);
-    }
-
-    fn remove_folder(&self, work: &mut Work<F>, dir: &Path) -> Result<(), StoreError> {
-        match self.fs.remove_dir_all(dir) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(StoreError::io("delete", dir, e)),
-        }
-        work.unsynced_dirs
-            .insert(dir.parent().unwrap_or(&self.dir).to_owned());
-        Ok(())
     }
 
     fn work(&self) -> MutexGuard<'_, Work<F>> {
@@ -1197,7 +1280,7 @@ fn find(queues: &[Arc<ConsumeQueue>], queue_id: i32) -> Result<&Arc<ConsumeQueue
 }
 
 /// The first number of `low..high` for which the predicate is false; it is true for all before.
-fn partition_point<E>(
+pub(crate) fn partition_point<E>(
     mut low: i64,
     mut high: i64,
     mut predicate: impl FnMut(i64) -> Result<bool, E>,

@@ -32,6 +32,8 @@ pub enum StoreError {
     Locked {
         /// The lock file.
         path: PathBuf,
+        /// The process that holds the lock, if the system tells.
+        pid: Option<i32>,
     },
     /// The folder belongs to a kind of store that this one cannot read.
     #[error("{}: {what}", path.display())]
@@ -65,6 +67,20 @@ impl StoreError {
             path: path.to_owned(),
             offset,
             what: what.into(),
+        }
+    }
+
+    /// Whether there was no space for something to be written: nothing is lost by it, and a second try may succeed.
+    /// A sync that finds no space is another matter: it has lost what it was to keep.
+    pub(crate) fn is_no_space(&self) -> bool {
+        match self {
+            Self::Io {
+                operation, source, ..
+            } => {
+                let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+                *operation != "sync" && full.contains(&source.kind())
+            }
+            _ => false,
         }
     }
 

@@ -90,7 +90,8 @@ pub trait FileSystem: Clone + Send + Sync + 'static {
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
 
     /// Renames a file, replacing the target in one step: at any time, a crash included, the target
-    /// name shows either the old or the new file. Durable after `sync_dir` on both folders.
+    /// name shows either the old or the new file. Or renames a folder, to a name that is free.
+    /// Durable after `sync_dir` on both folders.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Makes the names in a folder durable: creations, removals and renames made so far.
@@ -222,6 +223,11 @@ pub trait File: Send + Sync + 'static {
     /// Takes the exclusive record lock which Java's `FileChannel.tryLock` takes, on the first byte.
     /// `false` when somebody else holds it. Held until the file is dropped.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// The process that holds that lock, if it is known.
+    fn lock_holder(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// The real file system.
@@ -485,6 +491,15 @@ impl File for OsFile {
             Err(Errno::ACCESS | Errno::AGAIN) => Ok(false),
             Err(e) => Err(e.into()),
         }
+    }
+
+    fn lock_holder(&self) -> Option<i32> {
+        use rustix::process::{Flock, FlockType, fcntl_getlk, getpid};
+        let wanted = Flock::from(FlockType::WriteLock);
+        // A lock of this process is none to the system.
+        let holder = fcntl_getlk(&self.file, &wanted).ok()?;
+        let pid = holder.map_or(Some(getpid()), |lock| lock.pid)?;
+        Some(pid.as_raw_nonzero().get())
     }
 }
 

@@ -43,7 +43,7 @@ use crate::shared::lock;
 
 const HEADER_BYTES: u64 = 40;
 const SLOT_BYTES: u64 = 4;
-const ENTRY_BYTES: usize = 20;
+pub(crate) const ENTRY_BYTES: usize = 20;
 const NAME_DIGITS: usize = 17;
 /// Slots are read and written in pages of so many bytes.
 const PAGE_BYTES: usize = 4096;
@@ -52,6 +52,8 @@ const PAGE_SLOTS: u32 = (PAGE_BYTES / SLOT_BYTES as usize) as u32;
 const WRITE_BYTES: usize = 256 * 1024;
 /// Entries that wait in memory before they are written.
 const WAITING_BYTES: usize = 64 * 1024;
+/// Entries that wait for space.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The hash by which a key is found: never negative.
 pub(crate) fn key_hash(topic: &str, key: &str) -> i32 {
@@ -96,21 +98,25 @@ pub(crate) struct Index<F: FileSystem> {
 
 /// Numbers that are the same for all files.
 #[derive(Debug, Clone, Copy)]
-struct Layout {
-    slots: u32,
-    entries: u32,
+pub(crate) struct Layout {
+    pub(crate) slots: u32,
+    pub(crate) entries: u32,
 }
 
 impl Layout {
-    fn file_len(self) -> u64 {
+    pub(crate) fn file_len(self) -> u64 {
         HEADER_BYTES + u64::from(self.slots) * SLOT_BYTES + u64::from(self.entries) * 20
     }
 
-    fn slot_of(self, hash: i32) -> u32 {
+    pub(crate) fn slot_of(self, hash: i32) -> u32 {
         hash.unsigned_abs() % self.slots
     }
 
-    fn entry_at(self, number: u32) -> u64 {
+    pub(crate) fn slot_at(self, slot: u32) -> u64 {
+        HEADER_BYTES + u64::from(slot) * SLOT_BYTES
+    }
+
+    pub(crate) fn entry_at(self, number: u32) -> u64 {
         HEADER_BYTES + u64::from(self.slots) * SLOT_BYTES + u64::from(number) * 20
     }
 }
@@ -122,10 +128,10 @@ struct Files<F: FileSystem> {
 }
 
 /// A file that no longer changes.
-struct Sealed<F: FileSystem> {
-    path: PathBuf,
-    file: F::File,
-    header: Header,
+pub(crate) struct Sealed<F: FileSystem> {
+    pub(crate) path: PathBuf,
+    pub(crate) file: F::File,
+    pub(crate) header: Header,
 }
 
 /// The file that is being filled.
@@ -145,22 +151,22 @@ struct Page {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
-    begin_timestamp: i64,
-    end_timestamp: i64,
-    begin_offset: i64,
-    end_offset: i64,
-    slots_used: i32,
+pub(crate) struct Header {
+    pub(crate) begin_timestamp: i64,
+    pub(crate) end_timestamp: i64,
+    pub(crate) begin_offset: i64,
+    pub(crate) end_offset: i64,
+    pub(crate) slots_used: i32,
     /// Number of the next entry: at least 1.
-    next: u32,
+    pub(crate) next: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    hash: i32,
-    offset: i64,
-    seconds: i32,
-    older: i32,
+pub(crate) struct Entry {
+    pub(crate) hash: i32,
+    pub(crate) offset: i64,
+    pub(crate) seconds: i32,
+    pub(crate) older: i32,
 }
 
 impl Header {
@@ -211,7 +217,7 @@ impl Header {
 }
 
 impl Entry {
-    fn decode(bytes: &[u8; ENTRY_BYTES]) -> Self {
+    pub(crate) fn decode(bytes: &[u8; ENTRY_BYTES]) -> Self {
         let [a, b, c, d, e] = bytes.as_chunks::<4>().0 else {
             unreachable!("20 bytes are five times four")
         };
@@ -247,17 +253,9 @@ impl<F: FileSystem> Index<F> {
     ) -> Result<Self, StoreError> {
         let layout = Layout { slots, entries };
         create_durably(&fs, dir).map_err(|e| StoreError::io("create", dir, e))?;
-        let names = fs
-            .list_dir(dir)
-            .map_err(|e| StoreError::io("list", dir, e))?;
         let mut found = Vec::new();
-        for entry in names {
-            let digits = entry.name.bytes().all(|byte| byte.is_ascii_digit());
-            if entry.is_dir || !digits || entry.name.len() != NAME_DIGITS {
-                continue;
-            }
-            let path = dir.join(&entry.name);
-            match Sealed::open(&fs, &path, layout)? {
+        for path in file_paths(&fs, dir)? {
+            match Sealed::open(&fs, &path, OpenMode::ReadWrite, layout)? {
                 Some(file) if !distrusted(&file.header, trust) => found.push(file),
                 _ => {
                     tracing::warn!("{} is not a whole index file: deleted", path.display());
@@ -291,16 +289,87 @@ impl<F: FileSystem> Index<F> {
         })
     }
 
+    /// The files in `dir` as they are, for reading only, and those of another size. None in a folder that does not exist.
+    pub(crate) fn read_only(
+        fs: F,
+        dir: &Path,
+        slots: u32,
+        entries: u32,
+    ) -> Result<(Self, Vec<PathBuf>), StoreError> {
+        let layout = Layout { slots, entries };
+        let (mut sealed, mut strangers) = (Vec::new(), Vec::new());
+        let there = fs
+            .exists(dir)
+            .map_err(|e| StoreError::io("inspect", dir, e))?;
+        let paths = if there {
+            file_paths(&fs, dir)?
+        } else {
+            Vec::new()
+        };
+        for path in paths {
+            match Sealed::open(&fs, &path, OpenMode::Read, layout)? {
+                Some(file) => sealed.push(Arc::new(file)),
+                None => strangers.push(path),
+            }
+        }
+        let files = Files {
+            sealed,
+            current: None,
+        };
+        let index = Self {
+            known_to: files.newest_record(),
+            fs,
+            dir: dir.to_owned(),
+            layout,
+            files: Mutex::new(files),
+        };
+        Ok((index, strangers))
+    }
+
+    /// Full files, oldest first; all there are when it was opened for reading only.
+    pub(crate) fn sealed(&self) -> Vec<Arc<Sealed<F>>> {
+        lock(&self.files).sealed.clone()
+    }
+
+    /// The numbers that are the same for all files.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Entries in all files.
+    pub(crate) fn entries(&self) -> u64 {
+        let files = lock(&self.files);
+        let headers = files.sealed.iter().map(|file| &file.header);
+        let headers = headers.chain(files.current.iter().map(|file| &file.header));
+        headers.map(|header| u64::from(header.next - 1)).sum()
+    }
+
+    /// Deletes all files: what the log still has of them is read again by recovery.
+    pub(crate) fn clear(&mut self) -> Result<(), StoreError> {
+        for path in file_paths(&self.fs, &self.dir)? {
+            self.fs
+                .remove_file(&path)
+                .map_err(|e| StoreError::io("delete", &path, e))?;
+        }
+        *lock(&self.files) = Files {
+            sealed: Vec::new(),
+            current: None,
+        };
+        self.known_to = None;
+        Ok(())
+    }
+
     /// Log offset of the newest record in the index; 0 when it is empty.
     pub(crate) fn dispatched_to(&self) -> i64 {
         lock(&self.files).end_offset()
     }
 
     /// Adds all entries of whole records, in the order of the log. Records that were in the index when it was
-    /// opened are passed over.
-    pub(crate) fn put(&self, entries: &[IndexEntry]) -> Result<(), StoreError> {
+    /// opened are passed over. `done` counts the entries that need not be offered again.
+    pub(crate) fn put(&self, entries: &[IndexEntry], done: &mut usize) -> Result<(), StoreError> {
         let mut files = lock(&self.files);
         for entry in entries {
+            *done += 1;
             if self.known_to.is_some_and(|known_to| entry.phy <= known_to) {
                 continue;
             }
@@ -308,8 +377,9 @@ impl<F: FileSystem> Index<F> {
                 .current
                 .as_ref()
                 .is_none_or(|current| current.header.next >= self.layout.entries);
-            if full {
-                self.roll(&mut files, entry.store_timestamp)?;
+            if full && let Err(e) = self.roll(&mut files, entry.store_timestamp) {
+                *done -= 1;
+                return Err(e);
             }
             if let Some(current) = &mut files.current {
                 current.put(entry, self.layout)?;
@@ -466,6 +536,18 @@ impl<F: FileSystem> Index<F> {
     }
 }
 
+/// The files whose names are those of index files, oldest first.
+fn file_paths<F: FileSystem>(fs: &F, dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = fs
+        .list_dir(dir)
+        .map_err(|e| StoreError::io("list", dir, e))?;
+    let named = entries.into_iter().filter(|entry| {
+        let digits = entry.name.bytes().all(|byte| byte.is_ascii_digit());
+        !entry.is_dir && digits && entry.name.len() == NAME_DIGITS
+    });
+    Ok(named.map(|entry| dir.join(entry.name)).collect())
+}
+
 fn distrusted(header: &Header, trust: Trust) -> bool {
     // A crash came between making the file and writing its header.
     let unborn = header.end_offset == 0 && header.next <= 1;
@@ -561,9 +643,14 @@ impl Wanted {
 
 impl<F: FileSystem> Sealed<F> {
     /// `None`: it has not the size of an index file.
-    fn open(fs: &F, path: &Path, layout: Layout) -> Result<Option<Self>, StoreError> {
+    fn open(
+        fs: &F,
+        path: &Path,
+        mode: OpenMode,
+        layout: Layout,
+    ) -> Result<Option<Self>, StoreError> {
         let io = |e| StoreError::io("open", path, e);
-        let file = fs.open(path, OpenMode::ReadWrite).map_err(io)?;
+        let file = fs.open(path, mode).map_err(io)?;
         if file.len().map_err(io)? != layout.file_len() {
             return Ok(None);
         }
@@ -592,7 +679,7 @@ impl<F: FileSystem> Sealed<F> {
         Ok(i32::from_be_bytes(bytes))
     }
 
-    fn entry(&self, number: u32, layout: Layout) -> Result<Entry, StoreError> {
+    pub(crate) fn entry(&self, number: u32, layout: Layout) -> Result<Entry, StoreError> {
         read_entry(&self.file, &self.path, number, layout)
     }
 }
@@ -660,10 +747,14 @@ impl<F: FileSystem> Current<F> {
         self.header.end_timestamp = new.store_timestamp;
         self.header.end_offset = new.phy;
         self.dirty = true;
-        if self.waiting.len() >= WAITING_BYTES {
-            self.write_entries(layout)?;
+        if self.waiting.len() < WAITING_BYTES {
+            return Ok(());
         }
-        Ok(())
+        match self.write_entries(layout) {
+            // They can wait for space, as long as they are not too many.
+            Err(e) if e.is_no_space() && self.waiting.len() < WAITING_BYTES_MAX => Ok(()),
+            written => written,
+        }
     }
 
     /// Number of the first entry that is only in memory.
@@ -870,7 +961,8 @@ mod tests {
                 phy: n * 100,
                 store_timestamp: 1_700_000_000_000 + n * 1500,
             };
-            index.put(&[entry("all"), entry(&format!("k{n}"))]).unwrap();
+            let entries = [entry("all"), entry(&format!("k{n}"))];
+            index.put(&entries, &mut 0).unwrap();
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::StoreError;
 use crate::fs::FileSystem;
 use crate::index::Index;
 use crate::shared::lock;
@@ -17,6 +18,9 @@ const WAITING_MAX: usize = 1_000_000;
 const GATHER: Duration = Duration::from_millis(50);
 /// As many entries as this are put at once.
 const GATHER_MAX: usize = 16 * 1024;
+
+/// Between two tries when there is no space.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// One key of one message.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +44,8 @@ pub(crate) struct IndexFeed<F: FileSystem> {
     /// All entries of records in front of this position of the log are in the index.
     done_to: AtomicI64,
     failed: AtomicBool,
+    /// It waits for space on the disk.
+    stalled: AtomicBool,
 }
 
 struct Waiting {
@@ -63,6 +69,7 @@ impl<F: FileSystem> IndexFeed<F> {
             hurry: Signal::default(),
             done_to: AtomicI64::new(done_to),
             failed: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
         }
     }
 
@@ -95,7 +102,14 @@ impl<F: FileSystem> IndexFeed<F> {
     pub(crate) fn run(&self) {
         let mut entries = Vec::new();
         loop {
-            self.signal.wait(None);
+            let idle = {
+                let waiting = lock(&self.waiting);
+                waiting.entries.is_empty() && !waiting.closed
+            };
+            // Who waited for space below has taken signals that meant this.
+            if idle {
+                self.signal.wait(None);
+            }
             self.hurry.wait(Some(GATHER));
             let (fed_to, closed) = {
                 let mut waiting = lock(&self.waiting);
@@ -104,7 +118,7 @@ impl<F: FileSystem> IndexFeed<F> {
             };
             self.moved.notify_all();
             if !self.failed.load(Ordering::Relaxed) {
-                match self.index.put(&entries) {
+                match self.put(&entries) {
                     Ok(()) => self.done(fed_to),
                     Err(e) => {
                         self.failed.store(true, Ordering::Relaxed);
@@ -124,6 +138,31 @@ impl<F: FileSystem> IndexFeed<F> {
         }
     }
 
+    /// Puts all entries; without space it tries again and again, until the store stops.
+    fn put(&self, mut entries: &[IndexEntry]) -> Result<(), StoreError> {
+        let mut said = false;
+        loop {
+            let mut done = 0;
+            let put = self.index.put(entries, &mut done);
+            entries = entries.get(done..).unwrap_or_default();
+            match put {
+                Err(e) if e.is_no_space() && !lock(&self.waiting).closed => {
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::warn!("the index waits for space: {}", e.with_cause());
+                        self.stalled.store(true, Ordering::Relaxed);
+                        // Who waits for it may be the one who makes space.
+                        self.done(self.done_to.load(Ordering::Acquire));
+                    }
+                    self.signal.wait(Some(RETRY));
+                }
+                put => {
+                    self.stalled.store(false, Ordering::Relaxed);
+                    return put;
+                }
+            }
+        }
+    }
+
     fn done(&self, to: i64) {
         // Under the lock, so that nobody who waits misses it.
         let _waiting = lock(&self.waiting);
@@ -140,6 +179,7 @@ impl<F: FileSystem> IndexFeed<F> {
             if done_to >= position
                 || waiting.fed_to < position
                 || self.failed.load(Ordering::Relaxed)
+                || self.stalled.load(Ordering::Relaxed)
             {
                 return done_to;
             }

@@ -125,7 +125,11 @@ fn replace<F: FileSystem>(fs: &F, path: &Path, content: &[u8]) -> Result<(), Sto
         .map_err(|e| StoreError::io("replace", path, e))
 }
 
-fn read_whole<F: FileSystem>(fs: &F, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+/// `None`: there is no such file.
+pub(crate) fn read_whole<F: FileSystem>(
+    fs: &F,
+    path: &Path,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let file = match fs.open(path, OpenMode::Read) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),

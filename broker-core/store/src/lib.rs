@@ -4,9 +4,9 @@
 //! log (`writer`), one syncs it (`flush`), one keeps the index (`index_feed`), and one does what can
 //! wait (`upkeep`): queue files, checkpoint, retention.
 
-pub mod clean;
 pub mod clock;
 pub mod fs;
+pub mod inspect;
 pub mod json_file;
 
 mod api;

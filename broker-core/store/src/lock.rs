@@ -22,7 +22,8 @@ impl<F: FileSystem> StoreLock<F> {
             .try_lock()
             .map_err(|e| StoreError::io("lock", &path, e))?
         {
-            return Err(StoreError::Locked { path });
+            let pid = file.lock_holder();
+            return Err(StoreError::Locked { path, pid });
         }
         file.write_all_at(b"lock", 0)
             .map_err(|e| StoreError::io("write", &path, e))?;

@@ -6,11 +6,13 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use remoting::protocol::message::record::{MIN_BYTES, Record, peek};
+use remoting::protocol::message::record::{Record, peek};
 use remoting::protocol::message::sys_flag;
 
 use crate::consume_queue::{ConsumeQueue, Unit};
+use crate::consume_queues::UnitsFrom;
 use crate::fs::FileSystem;
+use crate::log_scan::record_at;
 use crate::store::Store;
 use crate::tail::Pieces;
 use crate::{
@@ -33,7 +35,8 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     /// Reads messages of one queue whose tags code passes `matches`.
     ///
     /// With [`ReadFrom::MemoryOnly`] it never blocks and may answer [`ReadOutcome::Cold`]. A failing
-    /// disk is logged and answered as [`ReadStatus::OffsetFoundNull`]: the consumer asks again.
+    /// disk, and a message that is not what was stored, is logged and answered as
+    /// [`ReadStatus::OffsetFoundNull`]: a damaged message is neither handed out nor passed over.
     pub fn read(
         &self,
         request: &ReadRequest<'_>,
@@ -95,20 +98,21 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let scan_end = offset + (SCAN_UNITS_MIN.max(wanted) as i64).min(max - offset);
         let log_min = shared.log.min_offset();
         let mut limits = Limits::default();
-        let mut chosen: Vec<(i64, usize)> = Vec::with_capacity(wanted.min(64));
+        let mut chosen: Vec<Chosen> = Vec::with_capacity(wanted.min(64));
         let mut units = Vec::new();
         let mut next = offset;
         let mut removed = false;
+        let mut from_files = false;
         'units: while next < scan_end {
             units.clear();
             let count = usize::try_from(scan_end - next)
                 .unwrap_or(0)
                 .min(wanted.max(32));
-            if !shared.queues.units(&queue, next, count, &mut units, from)? {
-                if chosen.is_empty() {
-                    return Ok(None);
-                }
-                break;
+            match shared.queues.units(&queue, next, count, &mut units, from)? {
+                UnitsFrom::Memory => {}
+                UnitsFrom::Files => from_files = true,
+                UnitsFrom::Nowhere if chosen.is_empty() => return Ok(None),
+                UnitsFrom::Nowhere => break,
             }
             if units.is_empty() {
                 // The queue's beginning has moved behind the offset since we looked.
@@ -123,7 +127,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                         break 'units;
                     }
                     limits.bytes += unit.size.unsigned_abs() as usize;
-                    chosen.push((unit.phy, unit.size.unsigned_abs() as usize));
+                    chosen.push(Chosen {
+                        phy: unit.phy,
+                        len: unit.size.unsigned_abs() as usize,
+                        offset: next,
+                    });
                 }
                 next += 1;
                 if chosen.len() >= wanted {
@@ -143,18 +151,28 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }
 
         let mut pieces = Pieces::with_room(chosen.len(), limits.bytes);
-        let hot = shared.tail.read(chosen.iter().copied(), &mut pieces);
-        let runs = if hot == chosen.len() {
+        let places = chosen.iter().map(|chosen| (chosen.phy, chosen.len));
+        // What a queue's file says is not believed before its records have been looked at.
+        let hot = !from_files && shared.tail.read(places, &mut pieces) == chosen.len();
+        let runs = if hot {
             pieces.into_runs()
         } else {
-            match self.read_records(&chosen, from)? {
-                Some(runs) => runs,
+            match self.read_records(&queue, &chosen, from)? {
+                Some(Sound { runs, count }) => {
+                    if let Some(damaged) = chosen.get(count) {
+                        // The next read begins with it, and fails.
+                        next = damaged.offset;
+                        chosen.truncate(count);
+                        limits.bytes = chosen.iter().map(|chosen| chosen.len).sum();
+                    }
+                    runs
+                }
                 None if from == ReadFrom::MemoryOnly => return Ok(None),
                 // Retention was faster.
                 None => return none(ReadStatus::MessageWasRemoving, next),
             }
         };
-        let last = chosen.last().map_or(0, |&(phy, _)| phy);
+        let last = chosen.last().map_or(0, |chosen| chosen.phy);
         Ok(Some(ReadResult {
             status: ReadStatus::Found,
             message_count: u32::try_from(chosen.len()).unwrap_or(u32::MAX),
@@ -167,76 +185,130 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }))
     }
 
-    /// Reads records from the files. `None`: one of them is gone, or, where the disk must not be
-    /// waited for, not in memory.
+    /// Reads records from the files, and looks at each whether it is the one that its unit names, and whole: what has
+    /// lain on a disk may have changed there. Gives those in front of the first that is not. `None`: one of them is gone,
+    /// or, where the disk must not be waited for, not in memory.
     fn read_records(
         &self,
-        chosen: &[(i64, usize)],
+        queue: &ConsumeQueue,
+        chosen: &[Chosen],
         how: ReadFrom,
-    ) -> Result<Option<Vec<Bytes>>, StoreError> {
-        let log = &self.shared.log;
-        let file_size = log.file_size();
-        if let Some(&(phy, len)) = chosen.iter().find(|(_, len)| *len as i64 > file_size) {
-            return Err(self.damaged_unit(phy, len));
+    ) -> Result<Option<Sound>, StoreError> {
+        let mut failure = None;
+        let mut readable = chosen.len();
+        if let Some(at) = chosen.iter().position(|chosen| !self.can_be(chosen)) {
+            let what = "a queue names a record that cannot be";
+            failure = Some(self.damaged(chosen[at].phy, what));
+            readable = at;
         }
-        let near: Vec<&[(i64, usize)]> = self.neighbours(chosen, COPIED_GAP_MAX).collect();
+        let near: Vec<&[Chosen]> = self
+            .neighbours(&chosen[..readable], COPIED_GAP_MAX)
+            .collect();
         if how == ReadFrom::Anywhere {
-            self.announce(chosen);
+            self.announce(&chosen[..readable]);
         }
         let mut buffer = vec![0; near.iter().map(|records| span(records).1).sum()];
         let mut place = &mut buffer[..];
+        let mut read = 0;
         for records in &near {
             let (start, len) = span(records);
             let (now, later) = place.split_at_mut(len);
-            let read = match how {
-                ReadFrom::MemoryOnly => log.read_cached(start, now)?,
-                ReadFrom::Anywhere => log.read(start, now)?,
-            };
-            if read.is_none() {
-                return Ok(None);
+            match self.read_log(start, now, how) {
+                Ok(Some(())) => read += records.len(),
+                Ok(None) => return Ok(None),
+                Err(_) => {
+                    // A record that can be read must not suffer from its neighbours.
+                    for record in *records {
+                        let at = (record.phy - start) as usize;
+                        match self.read_log(record.phy, &mut now[at..at + record.len], how) {
+                            Ok(Some(())) => read += 1,
+                            Ok(None) => return Ok(None),
+                            Err(error) => {
+                                failure = Some(error);
+                                break;
+                            }
+                        }
+                    }
+                    if read < readable && failure.is_some() {
+                        break;
+                    }
+                }
             }
             place = later;
         }
         let buffer = Bytes::from(buffer);
-        let mut runs = Vec::with_capacity(chosen.len());
+        let mut runs = Vec::with_capacity(read);
+        let mut count = 0;
         // Neighbours without a gap stay one run.
         let mut run = 0..0;
         let mut begin = 0;
-        for records in near {
+        'records: for records in near {
             let (start, len) = span(records);
-            for &(phy, len) in records {
-                let at = begin + (phy - start) as usize;
-                let size = peek(&buffer[at..]).map(|(size, _)| size);
-                if size.and_then(|size| usize::try_from(size).ok()) != Some(len) {
-                    return Err(self.damaged_unit(phy, len));
+            for record in records {
+                if count == read {
+                    break 'records;
                 }
+                let at = begin + (record.phy - start) as usize;
+                if let Err(what) = check(queue, record, &buffer[at..at + record.len]) {
+                    failure = Some(self.damaged(record.phy, what));
+                    break 'records;
+                }
+                count += 1;
                 if run.end != at {
                     if !run.is_empty() {
                         runs.push(buffer.slice(run));
                     }
                     run = at..at;
                 }
-                run.end = at + len;
+                run.end = at + record.len;
             }
             begin += len;
         }
+        if count == 0
+            && let Some(failure) = failure
+        {
+            return Err(failure);
+        }
         runs.push(buffer.slice(run));
-        Ok(Some(runs))
+        Ok(Some(Sound { runs, count }))
+    }
+
+    fn read_log(
+        &self,
+        at: i64,
+        buffer: &mut [u8],
+        how: ReadFrom,
+    ) -> Result<Option<()>, StoreError> {
+        match how {
+            ReadFrom::MemoryOnly => self.shared.log.read_cached(at, buffer),
+            ReadFrom::Anywhere => self.shared.log.read(at, buffer),
+        }
+    }
+
+    /// Whether a record can lie where a unit has it: within what is written, and within one file.
+    fn can_be(&self, chosen: &Chosen) -> bool {
+        let file_size = self.shared.log.file_size();
+        let Some(end) = chosen.phy.checked_add(chosen.len as i64) else {
+            return false;
+        };
+        end <= self.shared.written.load(Ordering::Acquire)
+            && chosen.phy / file_size == (end - 1) / file_size
     }
 
     /// Splits records into groups that lie in one file, with gaps of so many bytes at most.
     fn neighbours<'c>(
         &self,
-        chosen: &'c [(i64, usize)],
+        chosen: &'c [Chosen],
         gap_max: i64,
-    ) -> impl Iterator<Item = &'c [(i64, usize)]> + use<'c, E, F> {
+    ) -> impl Iterator<Item = &'c [Chosen]> + use<'c, E, F> {
         let file_size = self.shared.log.file_size();
         let mut rest = chosen;
         std::iter::from_fn(move || {
-            let &(start, len) = rest.first()?;
-            let mut end = start + len as i64;
+            let first = rest.first()?;
+            let start = first.phy;
+            let mut end = start + first.len as i64;
             let mut count = 1;
-            while let Some(&(phy, len)) = rest.get(count)
+            while let Some(&Chosen { phy, len, .. }) = rest.get(count)
                 && phy >= end
                 && phy - end <= gap_max
                 && phy + len as i64 - start <= SPAN_MAX
@@ -253,7 +325,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
 
     /// Lets the system read near records with one request to the disk, the gaps between them
     /// included.
-    fn announce(&self, chosen: &[(i64, usize)]) {
+    fn announce(&self, chosen: &[Chosen]) {
         for records in self.neighbours(chosen, GAP_MAX) {
             if records.len() > 1 {
                 let (start, len) = span(records);
@@ -262,14 +334,13 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }
     }
 
-    fn damaged_unit(&self, phy: i64, len: usize) -> StoreError {
+    fn damaged(&self, phy: i64, what: impl Into<String>) -> StoreError {
         let log = &self.shared.log;
         let segment = log.segment_at(phy);
         let path = segment.as_ref().map_or(log.dir(), |segment| segment.path());
         let position = segment
             .as_ref()
             .map_or(0, |segment| (phy - segment.start()).unsigned_abs());
-        let what = format!("a consume queue names a record of {len} bytes here, where none is");
         StoreError::damaged(path, position, what)
     }
 
@@ -360,7 +431,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     /// The record that starts at a position of the log; `None` when none does, or not any more.
     ///
     /// # Errors
-    /// What could not be read.
+    /// What could not be read; `Damaged` when its body is not what was stored.
     pub fn message_at(&self, commit_log_offset: i64) -> Result<Option<Bytes>, StoreError> {
         let shared = &*self.shared;
         if commit_log_offset < shared.log.min_offset()
@@ -368,24 +439,18 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         {
             return Ok(None);
         }
-        let mut head = [0; MIN_BYTES];
-        if shared.log.read(commit_log_offset, &mut head)?.is_none() {
+        let mut bytes = Vec::new();
+        let end = shared.written.load(Ordering::Acquire);
+        let found = record_at(&shared.log, commit_log_offset, &mut bytes)?;
+        let Some(record) =
+            found.filter(|record| commit_log_offset + record.total_size as i64 <= end)
+        else {
             return Ok(None);
-        }
-        let size = peek(&head).map_or(0, |(size, _)| usize::try_from(size).unwrap_or(0));
-        // The number comes from anywhere in the log if the position does.
-        if size < MIN_BYTES
-            || size as i64 > shared.written.load(Ordering::Acquire) - commit_log_offset
-        {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; size];
-        if shared.log.read(commit_log_offset, &mut bytes)?.is_none() {
-            return Ok(None);
-        }
-        let whole =
-            Record::parse(&bytes).is_ok_and(|record| record.physical_offset == commit_log_offset);
-        Ok(whole.then(|| bytes.into()))
+        };
+        record
+            .verify_crc()
+            .map_err(|e| self.damaged(commit_log_offset, e.to_string()))?;
+        Ok(Some(bytes.into()))
     }
 
     /// The newest messages with a key, in the order of the log, stored within a time range (milliseconds since the epoch,
@@ -408,7 +473,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let found = feed.index.query(topic, key, max, begin_ms, end_ms)?;
         let mut messages = Vec::with_capacity(found.offsets.len());
         for offset in found.offsets {
-            messages.extend(self.message_at(offset)?);
+            match self.message_at(offset) {
+                Ok(message) => messages.extend(message),
+                // The others are whole.
+                Err(e) => tracing::error!("topic {topic} key {key}: {}", e.with_cause()),
+            }
         }
         Ok(QueryResult {
             messages,
@@ -500,12 +569,47 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     }
 }
 
+/// A record that a read has chosen.
+struct Chosen {
+    phy: i64,
+    len: usize,
+    /// Its place in the queue.
+    offset: i64,
+}
+
+/// Records that can be handed out.
+struct Sound {
+    runs: Vec<Bytes>,
+    count: usize,
+}
+
+/// Whether bytes of the log are the record that a queue has there.
+fn check(queue: &ConsumeQueue, chosen: &Chosen, bytes: &[u8]) -> Result<(), String> {
+    let record = Record::parse(bytes).map_err(|e| e.to_string())?;
+    let place = (record.topic, record.queue_id, record.queue_offset);
+    if place != (&*queue.topic, queue.queue_id, chosen.offset)
+        || (record.physical_offset, record.total_size) != (chosen.phy, chosen.len)
+    {
+        return Err(format!(
+            "message {} of queue {}-{} should be here, it is message {} of {}-{} at log offset {}",
+            chosen.offset,
+            queue.topic,
+            queue.queue_id,
+            record.queue_offset,
+            record.topic,
+            record.queue_id,
+            record.physical_offset
+        ));
+    }
+    record.verify_crc().map_err(|e| e.to_string())
+}
+
 /// Offset and length of records with what is between them.
-fn span(records: &[(i64, usize)]) -> (i64, usize) {
+fn span(records: &[Chosen]) -> (i64, usize) {
     match (records.first(), records.last()) {
-        (Some(&(start, _)), Some(&(last, len))) => {
-            let before = usize::try_from(last - start).unwrap_or(0);
-            (start, before + len)
+        (Some(first), Some(last)) => {
+            let before = usize::try_from(last.phy - first.phy).unwrap_or(0);
+            (first.phy, before + last.len)
         }
         _ => (0, 0),
     }

@@ -1,11 +1,12 @@
 //! Start-up: finds the end of the log, and brings queues and index to that point.
 //!
 //! Three starting points for the replay, the best that there is:
-//! 1. our own safe point from the checkpoint: everything in front of it is durable in all files;
+//! 1. our own safe point from the checkpoint: everything in front of it is durable in all files. A
+//!    few megabytes in front of it are read as well: what was damaged there since is refused;
 //! 2. after a clean stop of an Apache broker: the third file from the end, as Apache does;
 //! 3. after its unclean stop: the newest file that began before the checkpoint's times.
 //!
-//! Where queues or index end earlier than they should (deleted by hand), the replay begins there.
+//! Where queues or index hold less than they should (deleted by hand), the replay begins at the beginning of the log.
 //! What is replayed was not acknowledged as far as it is torn; everything acknowledged is whole,
 //! because a record is answered only after it was written (and synced, under `SYNC_FLUSH`).
 
@@ -14,7 +15,7 @@ use std::path::Path;
 use remoting::protocol::message::record::Record;
 
 use crate::StoreError;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, SafePoint};
 use crate::commit_log::CommitLog;
 use crate::config::StoreConfig;
 use crate::consume_queue::{AppendUnitError, ConsumeQueue, Unit};
@@ -23,7 +24,7 @@ use crate::dispatch::derive;
 use crate::fs::{File, FileSystem};
 use crate::index::{Index, Trust};
 use crate::index_feed::{IndexEntry, IndexFeed};
-use crate::log_scan::{LogScan, Scanned};
+use crate::log_scan::{LogScan, Scanned, record_at};
 use crate::shared::Opened;
 use crate::upkeep::Checkpointer;
 
@@ -50,20 +51,14 @@ pub(crate) fn recover<F: FileSystem>(
     )?;
     let checkpoint_path = root.join("checkpoint");
     let checkpoint = Checkpoint::read(fs, &checkpoint_path)?;
-    let log_files_end = log.last().map_or(0, |last| last.start() + log.file_size());
-    let safe = checkpoint
-        .safe_point
-        .filter(|safe| (log.min_offset()..=log_files_end).contains(&safe.offset));
+    let safe = known_safe(&log, &checkpoint);
     let mut index = open_index(fs, config, clean, &checkpoint)?;
 
-    let (mut from, mut trusted) = match safe {
-        Some(safe) => (safe.offset, safe.offset),
+    let mut from = replay_start(&log, config, &checkpoint, clean)?;
+    let mut trusted = match safe {
         // Nothing is known to be durable, but nothing was torn either.
-        None if clean => (file_from_the_end(&log, CLEAN_FILES), log.min_offset()),
-        None => {
-            let from = file_before(&log, config, &checkpoint)?;
-            (from, from)
-        }
+        None if clean => log.min_offset(),
+        _ => from,
     };
     // After a clean stop of an Apache broker the queues hold more than the replay's beginning says.
     let cut_phy = if clean && safe.is_none() {
@@ -74,34 +69,57 @@ pub(crate) fn recover<F: FileSystem>(
     let found = queues.recover(cut_phy, log.min_offset(), |queue, offset, unit| {
         Ok(clean || has_record(&log, queue, offset, unit)?)
     })?;
-    if found.max_phy < safe.map_or(from, |safe| safe.queues_end) {
-        // Queues are missing: built again from where the others end.
-        from = found.max_phy.max(log.min_offset());
+    // A log from which nothing has expired has all messages of a queue; its first file can only have been taken away.
+    for queue in queues.all() {
+        if log.min_offset() == 0 && log.last().is_some() && queue.first_file() > 0 {
+            tracing::warn!(
+                "the first file of queue {}-{} is missing: built again",
+                queue.topic,
+                queue.queue_id
+            );
+            queues.delete_queue(&queue)?;
+            from = 0;
+        }
     }
-    if let Some(index) = &index {
-        let expected = safe.map_or(0, |safe| safe.index_offset);
-        if index.dispatched_to() < expected {
+    match safe {
+        Some(safe) if safe.queues_end != 0 && queues.sum() != safe.queues_sum => {
+            tracing::warn!("units of consume queues are missing: the whole log is read for them");
+            from = log.min_offset();
+        }
+        // Queues are missing: built again from where the others end.
+        None if found.max_phy < from => from = found.max_phy.max(log.min_offset()),
+        _ => {}
+    }
+    if let Some(index) = &mut index {
+        let expected = safe.unwrap_or_default();
+        if index.entries() < expected.index_entries {
+            tracing::warn!(
+                "entries of the index are missing: it is built again from the whole log"
+            );
+            index.clear()?;
+        }
+        if index.dispatched_to() < expected.index_offset {
             from = from.min(index.dispatched_to().max(log.min_offset()));
         }
     }
-    trusted = trusted.min(log_files_end);
+    if clean && safe.is_none() {
+        // An Apache broker that has stopped in good order has synced everything that its queues name.
+        trusted = trusted.max(found.max_phy);
+    }
+    trusted = trusted.min(files_end(&log));
 
-    let mut replay = Replay {
-        config,
-        queues: &queues,
-        index: index.as_ref(),
-        keys: Vec::new(),
-        entries: Vec::new(),
-        records: 0,
-    };
-    let mut scan = LogScan::new(&log, from, config.check_crc_on_recover);
+    let mut replay = Replay::new(config, &queues, index.as_ref());
+    let check_from = safe.map_or(from, |safe| safe.checked_from.max(log.min_offset()));
+    let mut scan = LogScan::new(&log, check_from.min(from), config.check_crc_on_recover);
     let mut last_timestamp = checkpoint.physic_msg_timestamp;
     let mut torn = None;
     loop {
         match scan.next_record()? {
             Scanned::Record(record) => {
                 last_timestamp = record.store_timestamp;
-                replay.record(&record)?;
+                if record.physical_offset >= from {
+                    replay.record(&record)?;
+                }
             }
             Scanned::End => break,
             Scanned::Invalid(what) => {
@@ -142,6 +160,7 @@ pub(crate) fn recover<F: FileSystem>(
     for queue in queues.all() {
         queue.publish(queue.max_offset());
     }
+    queues.count_all(end);
     if records > 0 || !clean {
         tracing::info!(
             "recovered {records} messages in front of log offset {end}, starting at {from}"
@@ -149,7 +168,7 @@ pub(crate) fn recover<F: FileSystem>(
     }
     Ok(Opened {
         index: index.map(|index| IndexFeed::new(index, end)),
-        checkpoint: Checkpointer::new(checkpoint_path, checkpoint),
+        checkpoint: Checkpointer::new(checkpoint_path, checkpoint, end),
         log,
         queues,
         end,
@@ -157,19 +176,68 @@ pub(crate) fn recover<F: FileSystem>(
     })
 }
 
+/// The safe point of the checkpoint, if it lies within the log.
+pub(crate) fn known_safe<F: FileSystem>(
+    log: &CommitLog<F>,
+    checkpoint: &Checkpoint,
+) -> Option<SafePoint> {
+    checkpoint
+        .safe_point
+        .filter(|safe| (log.min_offset()..=files_end(log)).contains(&safe.offset))
+}
+
+/// Where the replay begins, as far as the checkpoint tells.
+pub(crate) fn replay_start<F: FileSystem>(
+    log: &CommitLog<F>,
+    config: &StoreConfig,
+    checkpoint: &Checkpoint,
+    clean: bool,
+) -> Result<i64, StoreError> {
+    match known_safe(log, checkpoint) {
+        Some(safe) => Ok(safe.offset),
+        None if clean => Ok(file_from_the_end(log, CLEAN_FILES)),
+        None => file_before(log, config, checkpoint),
+    }
+}
+
+fn files_end<F: FileSystem>(log: &CommitLog<F>) -> i64 {
+    log.last().map_or(0, |last| last.start() + log.file_size())
+}
+
 /// Builds queues and index from records that are read again.
-struct Replay<'a, F: FileSystem> {
+pub(crate) struct Replay<'a, F: FileSystem> {
     config: &'a StoreConfig,
     queues: &'a ConsumeQueues<F>,
     index: Option<&'a Index<F>>,
     // Buffers, empty between two records.
     keys: Vec<i32>,
     entries: Vec<IndexEntry>,
-    records: u64,
+    pub(crate) records: u64,
+    /// Fillers that stand for messages which the log has lost.
+    pub(crate) missing: u64,
+    /// Whether such fillers are put.
+    pub(crate) fill_gaps: bool,
 }
 
-impl<F: FileSystem> Replay<'_, F> {
-    fn record(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
+impl<'a, F: FileSystem> Replay<'a, F> {
+    pub(crate) fn new(
+        config: &'a StoreConfig,
+        queues: &'a ConsumeQueues<F>,
+        index: Option<&'a Index<F>>,
+    ) -> Self {
+        Self {
+            config,
+            queues,
+            index,
+            keys: Vec::new(),
+            entries: Vec::new(),
+            records: 0,
+            missing: 0,
+            fill_gaps: false,
+        }
+    }
+
+    pub(crate) fn record(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
         // Checked by the scan.
         let at = record.physical_offset;
         self.records += 1;
@@ -186,14 +254,19 @@ impl<F: FileSystem> Replay<'_, F> {
                 store_timestamp: record.store_timestamp,
             };
             self.entries.extend(self.keys.drain(..).map(entry));
-            index.put(&self.entries)?;
+            index.put(&self.entries, &mut 0)?;
             self.entries.clear();
         }
         Ok(())
     }
 
-    fn append_unit(&self, record: &Record<'_>, at: i64, tags_code: i64) -> Result<(), StoreError> {
-        let queue = match self.queues.queue_or_new(record.topic, record.queue_id) {
+    fn append_unit(
+        &mut self,
+        record: &Record<'_>,
+        at: i64,
+        tags_code: i64,
+    ) -> Result<(), StoreError> {
+        let mut queue = match self.queues.queue_or_new(record.topic, record.queue_id) {
             Ok(queue) => queue,
             Err(e) => {
                 tracing::warn!(
@@ -204,6 +277,21 @@ impl<F: FileSystem> Replay<'_, F> {
                 return Ok(());
             }
         };
+        // A topic that was deleted and made again begins at 0 again. What the log still has of the deleted
+        // one must not hide its messages.
+        if record.queue_offset == 0 && queue.max_offset() > 0 && at >= queue.max_phy() {
+            self.queues.delete_queue(&queue)?;
+            match self.queues.queue_or_new(record.topic, record.queue_id) {
+                Ok(new) => queue = new,
+                Err(_) => return Ok(()),
+            }
+        }
+        if self.fill_gaps && queue.max_offset() > 0 {
+            self.missing += self
+                .queues
+                .fill_gap(&queue, record.queue_offset)
+                .unsigned_abs();
+        }
         let unit = Unit {
             phy: at,
             size: i32::try_from(record.total_size).unwrap_or(i32::MAX),
@@ -305,17 +393,27 @@ fn has_record<F: FileSystem>(
     if i64::from(unit.size) > log.file_size() {
         return Ok(false);
     }
-    let mut bytes = vec![0; usize::try_from(unit.size).unwrap_or(0)];
-    if log.read(unit.phy, &mut bytes)?.is_none() {
-        return Ok(false);
-    }
-    Ok(Record::parse(&bytes).is_ok_and(|record| {
-        record.physical_offset == unit.phy
-            && record.total_size == bytes.len()
-            && record.queue_offset == offset
-            && record.queue_id == queue.queue_id
-            && record.topic == &*queue.topic
-    }))
+    let mut bytes = Vec::new();
+    let record = record_at(log, unit.phy, &mut bytes)?;
+    Ok(
+        record
+            .is_some_and(|record| unit_is_of(unit, offset, &queue.topic, queue.queue_id, &record)),
+    )
+}
+
+/// Whether a unit at a place in a queue is that of a record.
+pub(crate) fn unit_is_of(
+    unit: Unit,
+    offset: i64,
+    topic: &str,
+    queue_id: i32,
+    record: &Record<'_>,
+) -> bool {
+    record.physical_offset == unit.phy
+        && usize::try_from(unit.size) == Ok(record.total_size)
+        && record.queue_offset == offset
+        && record.queue_id == queue_id
+        && record.topic == topic
 }
 
 fn sync_log<F: FileSystem>(

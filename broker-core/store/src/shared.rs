@@ -225,7 +225,12 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
         let mut at = from;
         while at < end {
             let Some(segment) = self.log.segment_at(at) else {
-                break;
+                // Retention was there first; what follows is to be synced all the same.
+                match self.log.next_start(at) {
+                    Some(start) => at = start,
+                    None => break,
+                }
+                continue;
             };
             segment
                 .file(&self.fs)?
@@ -237,14 +242,21 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
         Ok(())
     }
 
-    /// Moves the checkpoint to what is written now. A failure makes the store read-only: a second
-    /// sync may report success for lost pages.
-    pub(crate) fn advance_checkpoint(&self) {
-        if self.read_only_reason().is_none()
-            && let Err(e) = lock(&self.checkpoint).advance(self)
-        {
-            self.poison(&e.with_cause());
+    /// Moves the checkpoint to what is written now. Without space it stays where it is: a restart reads more of
+    /// the log. Any other failure makes the store read-only: a second sync may report success for lost pages.
+    pub(crate) fn advance_checkpoint(&self) -> Result<(), StoreError> {
+        if let Some(reason) = self.read_only_reason() {
+            return Err(StoreError::Poisoned(reason.to_string()));
         }
+        let moved = lock(&self.checkpoint).advance(self);
+        match &moved {
+            Ok(()) => {}
+            Err(e) if e.is_no_space() => {
+                tracing::warn!("the checkpoint stays where it is: {}", e.with_cause());
+            }
+            Err(e) => self.poison(&e.with_cause()),
+        }
+        moved
     }
 
     /// Lets some time pass between two deletions, unless the store stops.

@@ -10,6 +10,7 @@ use remoting::protocol::message::record;
 
 use crate::append_queue::{PendingAppend, PendingRecord};
 use crate::consume_queue::ConsumeQueue;
+use crate::consume_queues::ConsumeQueues;
 use crate::dispatch::derive;
 use crate::fs::{FileSystem, OsFileSystem, create_durably, sync_names};
 use crate::lock::{AbortMark, StoreLock};
@@ -178,15 +179,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     /// checkpoint moves past them, so that no restart brings them back.
     ///
     /// # Errors
-    /// `Io` when files cannot be deleted; what is left can be deleted by a second try. `Poisoned`
-    /// when the checkpoint cannot be moved: a restart may bring the topic back.
+    /// `Io` when files cannot be deleted, or the checkpoint cannot be moved, without which a restart may bring the
+    /// topic back; a second try goes on. `Poisoned` when nothing can be written any more.
     pub fn delete_topic(&self, topic: &str) -> Result<(), StoreError> {
-        self.shared.queues.delete_topic(topic)?;
-        self.shared.advance_checkpoint();
-        match self.shared.read_only_reason() {
-            Some(reason) => Err(StoreError::Poisoned(reason.to_string())),
-            None => Ok(()),
-        }
+        self.without_count(|queues| queues.delete_topic(topic))?;
+        self.shared.advance_checkpoint()
     }
 
     /// Deletes queues of which the log has lost every message, if `choose` wants that for a topic and
@@ -199,14 +196,30 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         &self,
         choose: impl Fn(&str, i32) -> bool,
     ) -> Result<Vec<(Arc<str>, i32)>, StoreError> {
-        let queues = &self.shared.queues;
         let mut deleted = Vec::new();
-        for queue in queues.all() {
-            if choose(&queue.topic, queue.queue_id) && queues.delete_if_expired(&queue)? {
+        for queue in self.shared.queues.all() {
+            if choose(&queue.topic, queue.queue_id)
+                && self.without_count(|queues| queues.delete_if_expired(&queue))?
+            {
                 deleted.push((queue.topic.clone(), queue.queue_id));
             }
         }
         Ok(deleted)
+    }
+
+    /// Deletes queues while the checkpoint says nothing of how many units there are: a crash in between must not be taken
+    /// for the loss of some.
+    fn without_count<T>(
+        &self,
+        delete: impl FnOnce(&ConsumeQueues<F>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let shared = &*self.shared;
+        if let Some(reason) = shared.read_only_reason() {
+            return Err(StoreError::Poisoned(reason.to_string()));
+        }
+        let mut checkpoint = lock(&shared.checkpoint);
+        checkpoint.forget_units(&shared.fs)?;
+        delete(&shared.queues)
     }
 
     /// Deletes expired files soon, whatever the hour says.

@@ -14,7 +14,9 @@ use crate::shared::{Shared, lock};
 use crate::{AppendRefusal, StoreError, StoreEvents};
 
 /// Log written since the checkpoint at which it moves early: what a restart has to read again.
-const CHECKPOINT_BYTES: i64 = 32 * 1024 * 1024;
+const CHECKPOINT_BYTES: i64 = 24 * 1024 * 1024;
+/// Log in front of the safe point that a start checks, at least; at most it is this and [`CHECKPOINT_BYTES`] twice.
+const CHECKED_BYTES: i64 = 1024 * 1024;
 /// Files that one decision on retention looks at: it deletes ten at most, and never the last.
 const RETENTION_FILES: usize = 11;
 
@@ -55,7 +57,8 @@ pub(crate) fn run<E: StoreEvents, F: FileSystem>(shared: &Shared<E, F>) {
             now - last_checkpoint_ms >= millis(config.flush_consume_queue_thorough_interval_ms);
         if written >= CHECKPOINT_BYTES || (thorough && written > 0) {
             last_checkpoint_ms = now;
-            shared.advance_checkpoint();
+            // It says itself what that means.
+            let _ = shared.advance_checkpoint();
         }
         if shared.clean_now.swap(false, Ordering::AcqRel) {
             upkeep.retention.delete_manually();
@@ -142,7 +145,12 @@ impl<E: StoreEvents, F: FileSystem> Upkeep<'_, E, F> {
         let pause = || {
             shared.pause(shared.config.delete_commit_log_files_interval_ms);
         };
-        for _ in 0..decision.delete_oldest {
+        for segment in segments.iter().take(decision.delete_oldest) {
+            // What a power failure brings back of a file must be whole: the log begins with it then.
+            let end = segment.start() + shared.log.file_size();
+            if end > shared.flushed.load(Ordering::Acquire) {
+                break;
+            }
             match shared.log.remove_oldest() {
                 Ok(true) => tracing::info!(
                     "deleted an expired file, the log begins at {} now",
@@ -158,11 +166,18 @@ impl<E: StoreEvents, F: FileSystem> Upkeep<'_, E, F> {
         }
         let log_min = shared.log.min_offset();
         if log_min > self.cleaned_to {
+            // A power failure must not bring back messages whose units are gone.
+            if let Err(e) = shared.fs.sync_dir(shared.log.dir()) {
+                tracing::error!("expired files stay: {e}");
+                return;
+            }
             let queues = shared.queues.delete_expired(log_min, pause);
-            let index = shared
-                .index
-                .as_ref()
-                .map_or(Ok(0), |feed| feed.index.remove_before(log_min));
+            let index = match &shared.index {
+                None => Ok(0),
+                Some(feed) => lock(&shared.checkpoint)
+                    .forget_entries(&shared.fs)
+                    .and_then(|()| feed.index.remove_before(log_min)),
+            };
             match queues.and(index) {
                 Ok(_) => self.cleaned_to = log_min,
                 Err(e) => tracing::error!("expired files stay: {}", e.with_cause()),
@@ -190,12 +205,19 @@ pub(crate) fn used_ratios<E: StoreEvents, F: FileSystem>(shared: &Shared<E, F>) 
 pub(crate) struct Checkpointer {
     path: PathBuf,
     current: Checkpoint,
+    /// A position that was safe once: where a start will check the log from when there is enough behind it.
+    check_next: i64,
 }
 
 impl Checkpointer {
     /// Goes on from what the file at `path` says.
-    pub(crate) fn new(path: PathBuf, current: Checkpoint) -> Self {
-        Self { path, current }
+    pub(crate) fn new(path: PathBuf, current: Checkpoint, end: i64) -> Self {
+        let check_next = current.safe_point.map_or(end, |safe| safe.offset);
+        Self {
+            path,
+            current,
+            check_next,
+        }
     }
 
     /// The safe point; 0 when there is none.
@@ -211,10 +233,12 @@ impl Checkpointer {
     ) -> Result<(), StoreError> {
         // Positions before the syncs that cover them; the time before the position it belongs to.
         let physic_msg_timestamp = shared.written_timestamp.load(Ordering::Acquire);
-        let dispatched = shared.dispatched.load(Ordering::Acquire);
+        let counted = shared.queues.counted();
+        let dispatched = counted.end;
         let indexed = shared.index.as_ref().map(|feed| {
             let done_to = feed.catch_up(dispatched);
-            (feed, done_to, feed.index.dispatched_to())
+            let newest = feed.index.dispatched_to();
+            (feed, done_to, newest, feed.index.entries())
         });
         let queues_end = shared.queues.end().min(dispatched);
         shared.sync_log(dispatched)?;
@@ -223,15 +247,56 @@ impl Checkpointer {
             offset: dispatched,
             index_offset: 0,
             queues_end,
+            queues_sum: counted.sum,
+            index_entries: 0,
+            checked_from: self.checked_from(dispatched),
         };
-        if let Some((feed, done_to, newest)) = indexed {
+        let mut whole = true;
+        if let Some((feed, done_to, newest, entries)) = indexed {
             self.current.index_msg_timestamp = feed.index.flush()?;
-            safe.offset = dispatched.min(done_to);
-            safe.queues_end = queues_end.min(safe.offset);
             safe.index_offset = newest;
+            safe.index_entries = entries;
+            // Otherwise the index has failed: the next start reads the log again from where it ends.
+            whole = done_to >= dispatched;
         }
         self.current.physic_msg_timestamp = physic_msg_timestamp;
-        self.current.safe_point = Some(safe);
+        if whole {
+            self.current.safe_point = Some(safe);
+        }
         self.current.write(&shared.fs, &self.path)
+    }
+
+    /// Forgets how many entries the index has, before some of them are deleted: a crash in between is not to be taken for
+    /// damage.
+    pub(crate) fn forget_entries<F: FileSystem>(&mut self, fs: &F) -> Result<(), StoreError> {
+        match &mut self.current.safe_point {
+            Some(safe) if safe.index_entries > 0 => {
+                safe.index_entries = 0;
+                self.current.write(fs, &self.path)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets how much the queues hold, before some of them are deleted: as [`Self::forget_entries`].
+    pub(crate) fn forget_units<F: FileSystem>(&mut self, fs: &F) -> Result<(), StoreError> {
+        match &mut self.current.safe_point {
+            Some(safe) if safe.queues_end > 0 => {
+                safe.queues_end = 0;
+                self.current.write(fs, &self.path)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// From where on a start has to check the log in front of this safe point.
+    fn checked_from(&mut self, offset: i64) -> i64 {
+        let before = self.current.safe_point.map(|safe| safe.checked_from);
+        if offset - self.check_next < CHECKED_BYTES
+            && let Some(before) = before
+        {
+            return before;
+        }
+        std::mem::replace(&mut self.check_next, offset)
     }
 }

@@ -12,7 +12,7 @@ use remoting::protocol::message::record::{self, MAGIC_BLANK};
 
 use crate::append_queue::{Batch, Taken};
 use crate::commit_log::{Tail, WriteError};
-use crate::consume_queue::{AppendUnitError, ConsumeQueue, Unit};
+use crate::consume_queue::{AppendUnitError, Appended as Added, ConsumeQueue, Unit};
 use crate::fs::FileSystem;
 use crate::index_feed::IndexEntry;
 use crate::shared::{Shared, Waiting, lock};
@@ -256,6 +256,32 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
     ) {
         let shared = self.shared;
         let first = *next;
+        let end = self.tail.end();
+        if let Some(index) = &shared.index {
+            let mut pending = &batch.records[first.record..];
+            for (append, place) in batch.appends[appends.clone()]
+                .iter()
+                .zip(&self.places[appends.clone()])
+            {
+                let mut phy = place.commit_log_offset;
+                let (now_pending, later) = pending.split_at(append.records as usize);
+                for record in now_pending {
+                    let keys = &batch.keys[next.key..next.key + record.keys as usize];
+                    let entry = |&hash: &i32| IndexEntry {
+                        hash,
+                        phy,
+                        store_timestamp: now,
+                    };
+                    self.index.extend(keys.iter().map(entry));
+                    next.key += record.keys as usize;
+                    phy += i64::from(record.size);
+                }
+                pending = later;
+            }
+            // Before the units are counted: whoever knows how far that is may wait for the index up to there.
+            index.feed(&mut self.index, end);
+        }
+        let mut counted = shared.queues.counting();
         for (append, place) in batch.appends[appends.clone()]
             .iter()
             .zip(&self.places[appends])
@@ -264,15 +290,6 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
             let mut phy = place.commit_log_offset;
             let mut max_offset = place.queue_offset;
             for pending in &batch.records[next.record..next.record + append.records as usize] {
-                if shared.index.is_some() {
-                    let keys = &batch.keys[next.key..next.key + pending.keys as usize];
-                    let entry = |&hash: &i32| IndexEntry {
-                        hash,
-                        phy,
-                        store_timestamp: now,
-                    };
-                    self.index.extend(keys.iter().map(entry));
-                }
                 if pending.derived.in_queue {
                     let tags_code = pending.derived.tags.code(now);
                     let unit = Unit {
@@ -281,8 +298,12 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
                         tags_code,
                     };
                     match shared.queues.append(queue, unit, max_offset, now) {
+                        Ok(Added::New { moved, .. }) => {
+                            let added = queue.weight.wrapping_mul(moved.cast_unsigned());
+                            counted.sum = counted.sum.wrapping_add(added);
+                        }
                         // Its topic was deleted in between: it goes the way of the others.
-                        Ok(_) | Err(AppendUnitError::Gone { .. }) => {}
+                        Ok(Added::AlreadyBuilt) | Err(AppendUnitError::Gone { .. }) => {}
                         // The record is in the log: a restart builds the queue from it.
                         Err(e) => shared.poison(&e.to_string()),
                     }
@@ -297,13 +318,14 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
                     });
                 }
                 phy += i64::from(pending.size);
-                next.key += pending.keys as usize;
             }
             self.publish.push((Arc::clone(queue), max_offset));
             next.record += append.records as usize;
             next.byte += append.size;
             next.append += 1;
         }
+        counted.end = end;
+        drop(counted);
         let messages = (next.record - first.record) as u64;
         shared
             .counters
@@ -313,13 +335,9 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
             .counters
             .bytes
             .fetch_add((next.byte - first.byte) as u64, Ordering::Relaxed);
-        let end = self.tail.end();
         // Time before end: whoever reads the time first never has one that is too late for the end.
         shared.written_timestamp.store(now, Ordering::Release);
         shared.written.store(end, Ordering::Release);
-        if let Some(index) = &shared.index {
-            index.feed(&mut self.index, end);
-        }
         shared.dispatched.store(end, Ordering::Release);
         let room = self.tail.room(&shared.log);
         if shared.queues.wants_flush() || room < shared.prepare_next_below() {

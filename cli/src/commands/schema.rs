@@ -75,7 +75,10 @@ const SCHEMAS: &[Schema] = &[
     ("profile list", of::<profile::ProfileRow>),
     ("profile show", of::<profile::ValueRow>),
     ("status", of::<status::InstanceRow>),
-    ("store clean", of::<store::CleanRow>),
+    ("store clean", of::<store::clean::CleanRow>),
+    ("store info", store_info),
+    ("store rebuild", store_rebuild),
+    ("store verify", of::<store::verify::FindingRow>),
     ("topic create", of::<topic::ChangeRow>),
     ("topic delete", of::<topic::ChangeRow>),
     ("topic list", of::<topic::TopicRow>),
@@ -89,6 +92,17 @@ const SCHEMAS: &[Schema] = &[
 /// By topic, or, with `--queues`, by queue.
 fn group_lag() -> Value {
     json!({"anyOf": [of::<group::lag::LagRow>(), of::<group::lag::QueueLagRow>()]})
+}
+
+/// Of the whole, or, with `--topics`, `--queues` and `--files`, of its parts.
+fn store_info() -> Value {
+    use store::info::{FileRow, QueueRow, StoreRow, TopicRow};
+    json!({"anyOf": [of::<StoreRow>(), of::<TopicRow>(), of::<QueueRow>(), of::<FileRow>()]})
+}
+
+/// What was built, or, with `--undo` and `--delete-old`, what becomes of the old.
+fn store_rebuild() -> Value {
+    json!({"anyOf": [of::<store::rebuild::RebuiltRow>(), of::<store::rebuild::FolderRow>()]})
 }
 
 /// By queue, or what `--settings`, `--stacks` and rates ask for.

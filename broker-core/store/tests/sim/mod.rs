@@ -61,6 +61,8 @@ struct FileNode {
     durable: Vec<u8>,
     unsynced: Vec<Change>,
     modified_ms: i64,
+    /// Up to here it has its blocks.
+    allocated: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -92,6 +94,7 @@ struct Disk {
     fault: Option<(usize, Fault)>,
     stop_at: usize,
     now_ms: i64,
+    full: bool,
 }
 
 const ROOT: usize = 0;
@@ -125,6 +128,15 @@ fn apply(content: &mut Vec<u8>, change: &Change) {
         }
         Change::Len(len) => content.resize(*len as usize, 0),
         Change::Reach(len) => reach(content, *len),
+    }
+}
+
+/// Where a change ends in the file.
+fn reach(change: &Change) -> u64 {
+    match change {
+        Change::Write(at, bytes) => at + bytes.len() as u64,
+        Change::Zero(at, len) => at + len,
+        Change::Len(len) | Change::Reach(len) => *len,
     }
 }
 
@@ -195,9 +207,20 @@ impl Disk {
     fn change(&mut self, node: usize, change: Change) {
         let now_ms = self.now_ms;
         let file = self.file(node);
+        if let Change::Write(..) | Change::Reach(_) = &change {
+            file.allocated = file.allocated.max(reach(&change));
+        }
         apply(&mut file.content, &change);
         file.unsynced.push(change);
         file.modified_ms = now_ms;
+    }
+
+    /// Fails when the blocks up to `end` of a file are not there and cannot be had.
+    fn needs(&mut self, node: usize, end: u64) -> io::Result<()> {
+        if self.full && end > self.file(node).allocated {
+            return Err(error_of(Fault::NoSpace));
+        }
+        Ok(())
     }
 
     /// Counts an operation that changes something; the fault it meets, if it meets one.
@@ -275,6 +298,7 @@ impl SimFs {
             fault: None,
             stop_at: usize::MAX,
             now_ms: 0,
+            full: false,
         })))
     }
 
@@ -295,6 +319,11 @@ impl SimFs {
     /// The machine stops in the middle of the operation of this number.
     pub(crate) fn stop_at(&self, operation: usize) {
         self.disk().stop_at = operation;
+    }
+
+    /// Whether there is no space for anything that has no blocks yet.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.disk().full = full;
     }
 
     pub(crate) fn set_now(&self, now_ms: i64) {
@@ -387,6 +416,9 @@ impl FileSystem for SimFs {
             Ok(node) => node,
             Err(e) if e.kind() == io::ErrorKind::NotFound && mode == OpenMode::Create => {
                 disk.step()?;
+                if disk.full {
+                    return Err(error_of(Fault::NoSpace));
+                }
                 let (parent, name) = split(path);
                 let parent = disk.find(parent)?;
                 disk.nodes.push(Node::File(FileNode::default()));
@@ -536,6 +568,7 @@ impl File for SimFile {
 
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         let mut disk = self.fs.disk();
+        disk.needs(self.node, offset + buf.len() as u64)?;
         let met = disk.count();
         if met.is_ok() {
             disk.change(self.node, Change::Write(offset, buf.to_vec()));
@@ -552,6 +585,7 @@ impl File for SimFile {
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.fs.disk().needs(self.node, offset + len)?;
         self.change(Change::Reach(offset + len))
     }
 

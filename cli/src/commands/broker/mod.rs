@@ -10,7 +10,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod drain;
 pub(crate) mod list;
-mod settings;
+pub(crate) mod settings;
 mod start;
 pub(crate) mod status;
 

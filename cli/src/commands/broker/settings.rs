@@ -1,6 +1,6 @@
 //! What a broker is told on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use broker_core::config::{BrokerConfig, ConfigWarning, Environment};
 use remoting::protocol::properties;
@@ -23,6 +23,15 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Those of a file alone.
+    pub(crate) fn of_file(file: &Path) -> Self {
+        Self {
+            config: Some(file.to_owned()),
+            namesrv: None,
+            set: Vec::new(),
+        }
+    }
+
     /// The configuration, and what in it has no effect.
     ///
     /// # Errors

@@ -117,6 +117,11 @@ impl MessageLine {
             queue_offset,
             ..
         } = self;
+        self.text_at(&format!("{broker}:{queue_id}:{queue_offset}"))
+    }
+
+    /// As [`Self::text`], with a place in other words.
+    pub(crate) fn text_at(&self, place: &str) -> String {
         let or_dash = |text: &Option<String>| {
             visible(
                 text.as_deref()
@@ -129,7 +134,7 @@ impl MessageLine {
             visible,
         );
         format!(
-            "{}\t{broker}:{queue_id}:{queue_offset}\t{}\t{}\t{body}",
+            "{}\t{place}\t{}\t{}\t{body}",
             or_dash(&self.store_time),
             or_dash(&self.tag),
             or_dash(&self.keys)

@@ -1,20 +1,15 @@
 //! What may be deleted from a store folder that no broker uses: decided first, carried out after
 //! somebody has seen it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use remoting::protocol::body::topic::TopicConfigSerializeWrapper;
-use remoting::protocol::fastjson;
-
+use super::info::store_time;
+use super::state::is_topic;
+use super::{CONSUME_QUEUE, INDEX, LogFiles, OfflineStore};
 use crate::StoreError;
 use crate::checkpoint::Checkpoint;
 use crate::fs::{File, FileSystem, OpenMode, OsFileSystem};
-use crate::lock::StoreLock;
 
-const COMMIT_LOG: &str = "commitlog";
-const CONSUME_QUEUE: &str = "consumequeue";
-const INDEX: &str = "index";
 /// Where an index file says which message is its last.
 const INDEX_END_AT: u64 = 24;
 /// Stays: it is what keeps others out.
@@ -92,12 +87,11 @@ pub struct Plan {
     pub remove: Vec<Removal>,
     /// By folder.
     pub keep: Vec<Kept>,
-}
-
-/// A store folder that this process alone uses, without a broker. Ends when dropped.
-pub struct OfflineStore {
-    root: PathBuf,
-    _lock: StoreLock<OsFileSystem>,
+    /// When the oldest message was stored that goes with the log's files, in milliseconds since the epoch; `None` when
+    /// none goes.
+    pub lost_from_ms: Option<i64>,
+    /// When the oldest message was stored that stays.
+    pub kept_from_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -107,51 +101,44 @@ struct Size {
     modified_ms: i64,
 }
 
-impl OfflineStore {
-    /// Takes the folder's lock.
-    ///
-    /// # Errors
-    /// `Locked` while a broker runs on it; `Unsupported` for a folder that is no store; `Io`.
-    pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let fs = OsFileSystem;
-        let is_store = [COMMIT_LOG, CONSUME_QUEUE, "config"]
-            .iter()
-            .any(|name| root.join(name).is_dir());
-        if !is_store {
-            return Err(StoreError::Unsupported {
-                path: root.to_owned(),
-                what: "it holds neither commitlog nor consumequeue nor config: it is no store",
-            });
-        }
-        Ok(Self {
-            root: root.to_owned(),
-            _lock: StoreLock::take(&fs, root)?,
-        })
-    }
-
+impl OfflineStore<OsFileSystem> {
     /// Decides what goes. Changes nothing.
     ///
     /// # Errors
     /// What could not be looked at.
     pub fn plan(&self, scope: Scope, now_ms: i64) -> Result<Plan, StoreError> {
         let mut plan = Plan::default();
-        match scope {
+        let files = self.log_files()?;
+        let begin = match scope {
             Scope::Unneeded { reserved_ms } => {
-                let log_min = self.expired_log(now_ms - reserved_ms, &mut plan)?;
+                let log_min = self.expired_log(&files, now_ms - reserved_ms, &mut plan)?;
                 self.orphaned_queues(&mut plan)?;
                 self.unused_index(log_min, &mut plan)?;
+                log_min
             }
             Scope::All => {
                 // The log last: as long as it is there, the rest can be built again.
-                let mut names = self.names()?;
-                names.sort_by_key(|name| name == COMMIT_LOG);
-                for name in names {
-                    self.goes(self.root.join(&name), &name, Reason::All, &mut plan)?;
+                let log = self.log_dir();
+                let mut folders = self.folders()?;
+                folders.sort_by_key(|folder| *folder == log);
+                for folder in folders {
+                    self.goes(folder.clone(), &folder, Reason::All, &mut plan)?;
                 }
+                i64::MAX
             }
+        };
+        for file in &files.found {
+            let first_ms = store_time(&files.log, file.start)?;
+            let oldest = if file.start < begin {
+                &mut plan.lost_from_ms
+            } else {
+                &mut plan.kept_from_ms
+            };
+            *oldest = oldest.or(first_ms);
         }
-        for name in self.names()? {
-            let whole = size(&self.root.join(&name))?;
+        for folder in self.folders()? {
+            let whole = size(&folder)?;
+            let name = self.name(&folder);
             let going = plan.remove.iter().filter(|removal| removal.folder == name);
             let (files, bytes) = going.fold((0, 0), |(files, bytes), removal| {
                 (files + removal.files, bytes + removal.bytes)
@@ -171,18 +158,16 @@ impl OfflineStore {
     /// `Io`.
     pub fn remove(&self, removal: &Removal) -> Result<(), StoreError> {
         let fs = OsFileSystem;
-        if removal.reason == Reason::TopicDeleted {
-            // Otherwise the next start would miss the queue, and build it again.
-            let path = self.root.join("checkpoint");
-            let mut checkpoint = Checkpoint::read(&fs, &path)?;
-            if let Some(safe) = checkpoint
-                .safe_point
-                .as_mut()
-                .filter(|safe| safe.queues_end != 0)
-            {
-                safe.queues_end = 0;
-                checkpoint.write(&fs, &path)?;
+        // Otherwise the next start would miss what is removed, and build it again.
+        let path = self.root().join("checkpoint");
+        let mut checkpoint = Checkpoint::read(&fs, &path)?;
+        if let Some(safe) = &mut checkpoint.safe_point {
+            match removal.reason {
+                Reason::TopicDeleted => safe.queues_end = 0,
+                Reason::Unused => safe.index_entries = 0,
+                Reason::Expired | Reason::All => {}
             }
+            checkpoint.write(&fs, &path)?;
         }
         let removed = if removal.path.is_dir() {
             fs.remove_dir_all(&removal.path)
@@ -190,23 +175,34 @@ impl OfflineStore {
             fs.remove_file(&removal.path)
         };
         removed.map_err(|e| StoreError::io("remove", &removal.path, e))?;
-        let dir = removal.path.parent().unwrap_or(&self.root);
+        let dir = removal.path.parent().unwrap_or(self.root());
         fs.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))
     }
 
-    /// What the store's folder holds, but for the lock.
-    fn names(&self) -> Result<Vec<String>, StoreError> {
+    /// What the store's folder holds, but for the lock, and the log's folder if that is elsewhere.
+    fn folders(&self) -> Result<Vec<PathBuf>, StoreError> {
         let entries = OsFileSystem
-            .list_dir(&self.root)
-            .map_err(|e| StoreError::io("list", &self.root, e))?;
-        let names = entries.into_iter().map(|entry| entry.name);
-        Ok(names.filter(|name| name != LOCK).collect())
+            .list_dir(self.root())
+            .map_err(|e| StoreError::io("list", self.root(), e))?;
+        let inside = entries.into_iter().filter(|entry| entry.name != LOCK);
+        let mut folders: Vec<_> = inside.map(|entry| self.root().join(entry.name)).collect();
+        let log = self.log_dir();
+        if log.is_dir() && !folders.iter().any(|folder| log.starts_with(folder)) {
+            folders.push(log);
+        }
+        Ok(folders)
+    }
+
+    /// What a folder is called: its name in the store, or all of its path if it is elsewhere.
+    fn name(&self, folder: &Path) -> String {
+        let name = folder.strip_prefix(self.root()).unwrap_or(folder);
+        name.display().to_string()
     }
 
     fn goes(
         &self,
         path: PathBuf,
-        folder: &str,
+        folder: &Path,
         reason: Reason,
         plan: &mut Plan,
     ) -> Result<(), StoreError> {
@@ -217,7 +213,7 @@ impl OfflineStore {
         } = size(&path)?;
         plan.remove.push(Removal {
             path,
-            folder: folder.to_owned(),
+            folder: self.name(folder),
             reason,
             files,
             bytes,
@@ -228,50 +224,39 @@ impl OfflineStore {
 
     /// The oldest files of the log, as far as they were last changed before `before_ms`. Returns where
     /// the log then begins, in bytes.
-    fn expired_log(&self, before_ms: i64, plan: &mut Plan) -> Result<i64, StoreError> {
-        let dir = self.root.join(COMMIT_LOG);
-        let files = numbered(&dir)?;
-        let mut begins = files.first().map_or(0, |(start, _)| *start);
+    fn expired_log(
+        &self,
+        files: &LogFiles<OsFileSystem>,
+        before_ms: i64,
+        plan: &mut Plan,
+    ) -> Result<i64, StoreError> {
+        let found = &files.found;
+        let mut begins = found.first().map_or(0, |first| first.start);
         // The newest stays, whatever its age.
-        for pair in files.windows(2) {
-            let [(_, path), (next, _)] = pair else {
-                continue;
-            };
+        for pair in found.windows(2) {
+            let path = &pair[0].path;
             if size(path)?.modified_ms >= before_ms {
                 break;
             }
-            self.goes(path.clone(), COMMIT_LOG, Reason::Expired, plan)?;
-            begins = *next;
+            self.goes(path.clone(), &self.log_dir(), Reason::Expired, plan)?;
+            begins = pair[1].start;
         }
         Ok(begins)
     }
 
     /// Queues of topics that are not in the table of topics. Without a table nothing is known.
     fn orphaned_queues(&self, plan: &mut Plan) -> Result<(), StoreError> {
-        let table = self.root.join("config").join("topics.json");
-        let Some(text) = read_whole(&table)? else {
+        let dir = self.root().join(CONSUME_QUEUE);
+        let Some(topics) = self.topics()?.filter(|_| dir.is_dir()) else {
             return Ok(());
         };
-        let topics: TopicConfigSerializeWrapper = fastjson::from_slice(&text)
-            .map_err(|e| StoreError::damaged(&table, 0, e.to_string()))?;
-        let known: BTreeSet<&str> = topics
-            .topic_config_table
-            .keys()
-            .map(String::as_str)
-            .collect();
-        let dir = self.root.join(CONSUME_QUEUE);
-        if known.is_empty() || !dir.is_dir() {
-            return Ok(());
-        }
         let entries = OsFileSystem
             .list_dir(&dir)
             .map_err(|e| StoreError::io("list", &dir, e))?;
         for entry in entries {
-            let own = entry.name.starts_with("SCHEDULE_TOPIC")
-                || entry.name.to_ascii_lowercase().starts_with("rmq_sys_");
-            if entry.is_dir && !own && !known.contains(entry.name.as_str()) {
+            if entry.is_dir && !is_topic(Some(&topics), &entry.name) {
                 let path = dir.join(&entry.name);
-                self.goes(path, CONSUME_QUEUE, Reason::TopicDeleted, plan)?;
+                self.goes(path, &dir, Reason::TopicDeleted, plan)?;
             }
         }
         Ok(())
@@ -279,7 +264,8 @@ impl OfflineStore {
 
     /// Index files, oldest first, that end in front of the log. The newest stays.
     fn unused_index(&self, log_min: i64, plan: &mut Plan) -> Result<(), StoreError> {
-        let files = numbered(&self.root.join(INDEX))?;
+        let dir = self.root().join(INDEX);
+        let files = numbered(&dir)?;
         for (_, path) in files.iter().rev().skip(1).rev() {
             let io = |e| StoreError::io("read", path, e);
             let file = OsFileSystem.open(path, OpenMode::Read).map_err(io)?;
@@ -289,7 +275,7 @@ impl OfflineStore {
             {
                 break;
             }
-            self.goes(path.clone(), INDEX, Reason::Unused, plan)?;
+            self.goes(path.clone(), &dir, Reason::Unused, plan)?;
         }
         Ok(())
     }
@@ -310,19 +296,6 @@ fn numbered(dir: &Path) -> Result<Vec<(i64, PathBuf)>, StoreError> {
         .collect();
     files.sort();
     Ok(files)
-}
-
-/// `None`: there is no such file.
-fn read_whole(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let io = |e| StoreError::io("read", path, e);
-    let fs = OsFileSystem;
-    if !fs.exists(path).map_err(io)? {
-        return Ok(None);
-    }
-    let file = fs.open(path, OpenMode::Read).map_err(io)?;
-    let mut bytes = vec![0; usize::try_from(file.len().map_err(io)?).unwrap_or(usize::MAX)];
-    file.read_exact_at(&mut bytes, 0).map_err(io)?;
-    Ok(Some(bytes))
 }
 
 fn size(path: &Path) -> Result<Size, StoreError> {
@@ -353,6 +326,7 @@ fn size(path: &Path) -> Result<Size, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspect::COMMIT_LOG;
 
     fn store() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -380,6 +354,10 @@ mod tests {
         dir
     }
 
+    fn open(root: &Path) -> Result<OfflineStore, StoreError> {
+        OfflineStore::open(OsFileSystem, crate::StoreConfig::new(root))
+    }
+
     fn removed(plan: &Plan) -> Vec<(&'static str, String)> {
         let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
         plan.remove
@@ -395,7 +373,7 @@ mod tests {
     #[test]
     fn nothing_that_can_still_be_read_goes() {
         let dir = store();
-        let store = OfflineStore::open(dir.path()).unwrap();
+        let store = open(dir.path()).unwrap();
         let scope = Scope::Unneeded {
             reserved_ms: 3_600_000,
         };
@@ -411,7 +389,7 @@ mod tests {
     #[test]
     fn expired_files_go_oldest_first_with_what_names_only_them() {
         let dir = store();
-        let store = OfflineStore::open(dir.path()).unwrap();
+        let store = open(dir.path()).unwrap();
         let scope = Scope::Unneeded {
             reserved_ms: 3_600_000,
         };
@@ -437,7 +415,7 @@ mod tests {
     #[test]
     fn everything_but_the_lock_goes_the_log_last() {
         let dir = store();
-        let store = OfflineStore::open(dir.path()).unwrap();
+        let store = open(dir.path()).unwrap();
         let plan = store.plan(Scope::All, now_ms()).unwrap();
         assert_eq!(plan.remove.last().unwrap().folder, COMMIT_LOG);
         for removal in &plan.remove {
@@ -453,14 +431,11 @@ mod tests {
     #[test]
     fn a_store_in_use_and_other_folders_are_refused() {
         let dir = store();
-        let _first = OfflineStore::open(dir.path()).unwrap();
-        assert!(matches!(
-            OfflineStore::open(dir.path()),
-            Err(StoreError::Locked { .. })
-        ));
+        let _first = open(dir.path()).unwrap();
+        assert!(matches!(open(dir.path()), Err(StoreError::Locked { .. })));
         let other = tempfile::tempdir().unwrap();
         assert!(matches!(
-            OfflineStore::open(other.path()),
+            open(other.path()),
             Err(StoreError::Unsupported { .. })
         ));
         assert!(!other.path().join(LOCK).exists());

@@ -1,38 +1,23 @@
-//! `mq store`: work on a store folder, without a broker.
+//! `mq store clean`: delete what is no longer needed.
 
-use std::path::PathBuf;
+use store::inspect::{Plan, Removal, Scope};
 
-use clap::Subcommand;
-use store::StoreError;
-use store::clean::{OfflineStore, Plan, Removal, Scope};
-
+use super::{Folder, STOP_FIRST};
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
-use crate::instance::Registry;
+use crate::instance::{Instance, Kind};
 use crate::output::{Known, Output, Read, Report, row};
 use crate::time;
 
-/// The store folder of a broker that does not run
+/// Delete what is no longer needed: expired files of the log, queues of deleted topics, unused index files
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Delete what is no longer needed: expired files of the log, queues of deleted topics, unused index files
-    #[command(
-        after_help = "Examples:\n  mq store clean ~/store --dry-run\n  mq store clean ~/store --reserved-hours 24 --yes\n  \
-                            mq store clean ~/store --all        everything: topics, groups, offsets and messages"
-    )]
-    Clean(Clean),
-}
-
-#[derive(Debug, clap::Args)]
-struct Clean {
-    /// The folder: storePathRootDir of the broker
-    store: PathBuf,
+#[command(
+    after_help = "Examples:\n  mq store clean ~/store --dry-run\n  mq store clean ~/store --reserved-hours 24 --yes\n  \
+                        mq store clean ~/store --all        everything: topics, groups, offsets and messages"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    folder: Folder,
     /// Keep files of the log that were changed in the last hours, as fileReservedTime does
     #[arg(
         long,
@@ -61,15 +46,16 @@ row! {
     }
 }
 
-pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let Command::Clean(args) = &args.command;
-    clean(args, output)
-}
-
-fn clean(args: &Clean, output: &Output) -> Result<Exit> {
-    let name = args.store.display();
+pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
+    let name = args.folder.store.display();
     let what = format!("cannot clean the store {name}");
-    let store = OfflineStore::open(&args.store).map_err(|e| refused(&what, args, &e))?;
+    let store = args.folder.open_or("clean", |server| {
+        if args.all {
+            STOP_FIRST.to_owned()
+        } else {
+            online(server)
+        }
+    })?;
     let scope = if args.all {
         Scope::All
     } else {
@@ -103,8 +89,9 @@ fn clean(args: &Clean, output: &Output) -> Result<Exit> {
     if !args.confirm.yes {
         output.report(args.read.format, &planned("would be deleted"))?;
     }
-    let question = format!("Delete this from {name}? It cannot be undone.");
-    args.confirm.go_on(output, &question)?;
+    let why = format!("this is deleted from {name} for good");
+    args.confirm
+        .go_on_by_name(output, &why, &args.folder.name())?;
     let mut rows = Vec::new();
     for removal in &plan.remove {
         let result = match store.remove(removal) {
@@ -135,26 +122,24 @@ fn explain(plan: &Plan, output: &Output) {
             kept.folder, kept.files, kept.bytes
         ));
     }
+    let time = |ms: Option<i64>| ms.and_then(time::rfc3339);
+    if let Some(from) = time(plan.lost_from_ms) {
+        output.note(&match time(plan.kept_from_ms) {
+            Some(to) => format!("lost: messages stored from {from} to {to}"),
+            None => format!("lost: all messages, the oldest stored at {from}"),
+        });
+    }
 }
 
-fn refused(what: &str, args: &Clean, error: &StoreError) -> CliError {
-    match error {
-        StoreError::Locked { .. } => {
-            let user = Registry::open()
-                .and_then(|registry| registry.running())
-                .ok()
-                .and_then(|running| {
-                    running
-                        .into_iter()
-                        .find(|instance| instance.store.as_deref() == Some(&*args.store))
-                });
-            let who = user.map_or("another process".to_owned(), |user| {
-                format!("{} (pid {})", user.name, user.pid)
-            });
-            CliError::refused(format!("{what}: it is in use by {who}"))
-                .hint("stop the broker first: mq shutdown broker; a running broker deletes expired files by itself")
-        }
-        StoreError::Unsupported { .. } => CliError::not_found(what).because(error),
-        _ => CliError::failed(what).because(error),
-    }
+/// How the broker that uses a folder does the same.
+fn online(server: Option<&Instance>) -> String {
+    let address = server.and_then(|server| match server.kind {
+        Kind::Broker => server.addresses.first(),
+        Kind::Dev | Kind::Namesrv => None,
+    });
+    let broker = address.map_or("HOST:PORT", String::as_str);
+    format!(
+        "the running broker does it by itself, and at once with mq mqadmin deleteExpiredCommitLog -b {broker}, \
+         cleanExpiredCQ and cleanUnusedTopic; or {STOP_FIRST}"
+    )
 }
