@@ -15,6 +15,8 @@ use crate::args::Cli;
 use crate::commands::completion;
 use crate::output::Output;
 
+pub(crate) use client::time;
+
 mod args;
 mod commands;
 mod complete;
@@ -31,7 +33,6 @@ mod progress;
 mod queue;
 mod server;
 mod settings;
-mod time;
 mod watch;
 
 /// Runs one command line, program name first; returns how the process should end.

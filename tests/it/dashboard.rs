@@ -1,7 +1,11 @@
 //! The dashboard in a terminal, as its users have it.
 
+use std::time::Duration;
+
 use mq_tests::terminal::Terminal;
-use mq_tests::{Maker, Namesrv, mq};
+use mq_tests::{Maker, Namesrv, mq, wait};
+
+use crate::messages;
 
 const ENTER_SCREEN: &str = "\x1b[?1049h";
 const LEAVE_SCREEN: &str = "\x1b[?1049l";
@@ -60,6 +64,63 @@ fn being_ended_it_leaves_the_terminal_as_it_was() {
         terminal.written().contains("\x1b[?1000l"),
         "the mouse is given back"
     );
+}
+
+#[test]
+fn it_follows_the_size_of_its_window() {
+    let namesrv = Namesrv::start(Maker::Mq);
+    let address = namesrv.address();
+    let mut terminal = Terminal::run(&mut mq::command(["tui", "-n", &address]), 40, 12);
+    terminal.wait_for("filter");
+    assert!(
+        !terminal.written().contains("quit"),
+        "there is no room for it"
+    );
+    terminal.resize(120, 40);
+    terminal.wait_for("quit");
+    terminal.resize(40, 12);
+    terminal.press("q");
+    assert_eq!(terminal.exit_code(), Some(0));
+}
+
+#[test]
+fn it_speaks_chinese_where_the_locale_does() {
+    let namesrv = Namesrv::start(Maker::Mq);
+    let mut command = mq::command(["tui", "-n", &namesrv.address()]);
+    let mut terminal = Terminal::run(command.env("LC_ALL", "zh_CN.UTF-8"), 80, 24);
+    // Behind a wide character the cursor is set anew.
+    terminal.wait_for("退");
+    terminal.press("q");
+    assert_eq!(terminal.exit_code(), Some(0));
+}
+
+#[test]
+fn a_blocking_message_is_skipped_and_dead_letters_are_sent_once_more() {
+    let shell = messages::shell();
+    shell.run("group create billing");
+    shell.run("group reset billing --topic orders --to earliest --yes");
+    let message = &shell.json("message find orders --key k1")[0];
+    messages::give_up(&shell, "billing", message);
+    let mut terminal = Terminal::run(&mut shell.command("tui"), 120, 40);
+    terminal.wait_for("no member");
+
+    // The first queue, by one message: the plan says so before it is typed.
+    terminal.press(":group billing\ra\r\r");
+    terminal.wait_for("skips 1");
+    terminal.press("billing\r");
+    terminal.wait_for("moved");
+    let offsets = shell.column("group lag billing --queues", "consumer_offset");
+    assert!(offsets.contains(&1.into()), "{offsets:?}");
+
+    terminal.press(":dlq\ra\r\r");
+    terminal.wait_for("1 of 1 dead letters go");
+    terminal.press("\r");
+    wait::until("the dead letter is sent", Duration::from_secs(10), || {
+        let planned = shell.column("dlq resend billing --all --dry-run", "result");
+        (planned == ["already sent"]).then_some(())
+    });
+    terminal.press("q");
+    assert_eq!(terminal.exit_code(), Some(0));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// `orders` with two queues and 100 messages: number `n` has body `order n`, key `k<n>`, the tag `even` or `odd` and
 /// its number as property `n`.
-fn shell() -> Shell {
+pub(crate) fn shell() -> Shell {
     let shell = Shell::of(&["broker-a"], |config| {
         config.set("enablePropertyFilter", "true")
     });
@@ -135,7 +135,7 @@ fn a_trace_says_why_there_is_none() {
 }
 
 /// Lets a consumer give up on a message, as one does that has tried long enough.
-fn give_up(shell: &Shell, group: &str, message: &Value) {
+pub(crate) fn give_up(shell: &Shell, group: &str, message: &Value) {
     let id = message["offset_message_id"].as_str().expect("a text");
     let offset =
         i64::from_str_radix(&id[16..], 16).expect("the end of the id is a place in the log");

@@ -26,6 +26,15 @@ pub struct Terminal {
     child: Child,
 }
 
+fn size(columns: u16, rows: u16) -> Winsize {
+    Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
 impl Terminal {
     /// Runs a program in a terminal of this size.
     #[track_caller]
@@ -33,13 +42,7 @@ impl Terminal {
         let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&user).expect("a fresh pseudo-terminal");
         unlockpt(&user).expect("a fresh pseudo-terminal");
-        let size = Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&user, size).expect("a terminal has a size");
+        tcsetwinsize(&user, size(columns, rows)).expect("a terminal has a size");
         let name = ptsname(&user, Vec::new()).expect("a pseudo-terminal has a name");
         let name = name.to_str().expect("a path below /dev/pts");
         let line = File::options()
@@ -99,9 +102,19 @@ impl Terminal {
             .expect("the terminal takes keys");
     }
 
+    /// Makes the terminal larger or smaller, and tells the program, as a window does.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        tcsetwinsize(&self.keyboard, size(columns, rows)).expect("a terminal has a size");
+        self.signal(Signal::WINCH);
+    }
+
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("a process id");
-        kill_process(Pid::from_raw(id).expect("not zero"), Signal::TERM).expect("it runs");
+        kill_process(Pid::from_raw(id).expect("not zero"), signal).expect("it runs");
     }
 
     /// Waits for the program's end; returns its exit code.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::change::Form;
 use crate::history::History;
-use crate::messages::{Messages, Query};
+use crate::messages::{Answer, Find, Query, Question};
 use crate::sheet::{Row, Sheet};
 use crate::snapshot::{Known, Snapshot};
 
@@ -31,11 +31,24 @@ pub(crate) enum Page {
         query: Query,
         place: String,
     },
+    /// What became of a message, by its id or a key.
+    Trace(String),
+    /// All queues of an object at a glance.
+    Heat(Heat),
     Dlq,
     Clients,
     Store,
     Log,
+    /// What came of an action, by its number, target by target.
+    Outcome(u64),
     Help,
+}
+
+/// Whose queues a heat map shows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Heat {
+    Topic(String),
+    Group(String),
 }
 
 impl Page {
@@ -52,22 +65,46 @@ impl Page {
         ("help", Self::Help),
     ];
 
-    /// The messages that must be asked for this page.
-    pub(crate) fn query(&self) -> Option<&Query> {
+    /// What must be asked for this page alone.
+    pub(crate) fn question(&self) -> Option<Question> {
         match self {
-            Self::Messages(query) | Self::Message { query, .. } => Some(query),
+            Self::Messages(query) | Self::Message { query, .. } => {
+                Some(Question::Messages(query.clone()))
+            }
+            Self::Trace(id) => Some(Question::Trace(id.clone())),
             _ => None,
         }
+    }
+
+    /// Whether its title is the name of an object, and no word of ours.
+    pub(crate) fn is_named(&self) -> bool {
+        matches!(
+            self,
+            Self::Broker(_) | Self::Topic(_) | Self::Group(_) | Self::Message { .. }
+        )
     }
 
     /// As in the crumbs at the top.
     pub(crate) fn title(&self) -> String {
         match self {
-            Self::Messages(query) => match &query.queue {
-                Some((broker, id)) => format!("messages of {} {broker}/{id}", query.topic),
-                None => format!("messages of {}", query.topic),
-            },
+            Self::Messages(Query { topic, queue, find }) => {
+                let place = match queue {
+                    Some((broker, id)) => format!("{topic} {broker}/{id}"),
+                    None => topic.clone(),
+                };
+                match find {
+                    Find::Latest => format!("messages of {place}"),
+                    Find::Key(key) => format!("messages of {place} with key {key}"),
+                    Find::Id(id) => format!("message {id} of {place}"),
+                    Find::From(from_ms) => {
+                        format!("messages of {place} from {}", crate::sheet::time(*from_ms))
+                    }
+                }
+            }
             Self::Message { place, .. } => place.clone(),
+            Self::Trace(id) => format!("trace of {id}"),
+            Self::Heat(Heat::Topic(name) | Heat::Group(name)) => format!("heat of {name}"),
+            Self::Outcome(id) => format!("action {id}"),
             Self::Broker(name) | Self::Topic(name) | Self::Group(name) => name.clone(),
             top => Self::TOP
                 .iter()
@@ -117,6 +154,14 @@ pub(crate) enum Mode {
     Form,
 }
 
+/// How an action ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) summary: Known<String>,
+    /// By target: a broker, a queue, a message.
+    pub(crate) targets: Vec<(String, Known<String>)>,
+}
+
 /// A line of the log of actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogLine {
@@ -125,7 +170,7 @@ pub(crate) struct LogLine {
     /// The command line that does the same.
     pub(crate) command: String,
     /// `None`: it is being carried out.
-    pub(crate) outcome: Option<Known<String>>,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 #[derive(Debug)]
@@ -144,6 +189,8 @@ pub(crate) struct App {
     pub(crate) log: VecDeque<LogLine>,
     /// Actions so far.
     actions: u64,
+    /// Plans that brokers were asked for so far.
+    pub(crate) asked: u64,
     pub(crate) latest: Option<Arc<Snapshot>>,
     pub(crate) history: History,
     /// Keeps the picture while rounds go on.
@@ -153,8 +200,8 @@ pub(crate) struct App {
     /// All fields of the selected row, below the table.
     pub(crate) expanded: bool,
     pub(crate) mouse: bool,
-    /// The latest messages asked for, and of what.
-    pub(crate) messages: Option<(Query, Known<Messages>)>,
+    /// What a page asked for itself, and the question.
+    pub(crate) answer: Option<(Question, Known<Answer>)>,
     /// Why the latest round gave nothing at all; what was known before stays on the screen.
     pub(crate) failure: Option<String>,
     /// One line for the user, until the next key.
@@ -174,13 +221,14 @@ impl App {
             form: None,
             log: VecDeque::new(),
             actions: 0,
+            asked: 0,
             latest: None,
             history: History::default(),
             frozen: false,
             behind: None,
             expanded: false,
             mouse: false,
-            messages: None,
+            answer: None,
             failure: None,
             notice: None,
             now_ms,
@@ -200,8 +248,8 @@ impl App {
     }
 
     /// The way to where one is, first to last.
-    pub(crate) fn crumbs(&self) -> impl Iterator<Item = String> {
-        self.stack.iter().map(|place| place.page.title())
+    pub(crate) fn crumbs(&self) -> impl Iterator<Item = &Page> {
+        self.stack.iter().map(|place| &place.page)
     }
 
     /// Opens a page above the present one; a page of the top starts a new stack on the pulse.
@@ -299,8 +347,8 @@ impl App {
     }
 
     /// Notes how an action ended.
-    pub(crate) fn end(&mut self, id: u64, outcome: Known<String>) {
-        self.notice = Some(match &outcome {
+    pub(crate) fn end(&mut self, id: u64, outcome: Outcome) {
+        self.notice = Some(match &outcome.summary {
             Ok(done) => done.clone(),
             Err(problem) => format!("failed: {problem}"),
         });

@@ -1,21 +1,23 @@
 //! Carrying out a change, target by target: one that fails does not keep the others from being changed, and is named.
 
+use client::checks::servers::same_value;
 use client::message::Message;
 use client::names::RETRY_PREFIX;
 use client::producer::Producer;
-use client::{Admin, ClientError, fan_out};
+use client::{Admin, ClientError, dead_letters, fan_out};
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 use remoting::protocol::body::topic::TopicConfig;
-use remoting::protocol::headers::client::ResetOffsetRequestHeader;
+use remoting::protocol::properties;
 
+use crate::app::Outcome;
 use crate::change::Change;
 use crate::snapshot::Known;
 
 /// The producer group of test messages.
 const PRODUCER: &str = "mq-tui";
 
-/// What was done, or what failed.
-pub(crate) async fn carry_out(admin: Admin, change: Change) -> Known<String> {
+/// What was done, or what failed, in sum and target by target.
+pub(crate) async fn carry_out(admin: Admin, change: Change) -> Outcome {
     let name_servers = || admin.client().name_servers().all().to_vec();
     match change {
         Change::CreateTopic {
@@ -67,21 +69,30 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Known<String> {
                 async move { admin.delete_topic(&broker, &topic).await }
             });
             // Routes go last: until the messages are gone, they must be found.
-            deleted.await?;
-            each(&admin, name_servers(), move |admin, server| {
+            let deleted = deleted.await;
+            if deleted.summary.is_err() {
+                return deleted;
+            }
+            let forgotten = each(&admin, name_servers(), move |admin, server| {
                 let topic = topic.clone();
                 async move { admin.forget_topic(&server, &topic).await }
-            })
-            .await
+            });
+            both(deleted, forgotten.await)
         }
         Change::Send {
             topic,
             body,
             tag,
             key,
-        } => send(&admin, topic, body, tag, key)
-            .await
-            .map_err(|e| e.to_string()),
+        } => {
+            let target = topic.clone();
+            let sent = send(&admin, topic, body, tag, key).await;
+            let sent = sent.map_err(|error| error.to_string());
+            Outcome {
+                summary: sent.clone(),
+                targets: vec![(target, sent)],
+            }
+        }
         Change::CreateGroup { group, brokers } => {
             let config = SubscriptionGroupConfig {
                 group_name: group,
@@ -106,43 +117,62 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Known<String> {
                     }
                 }
             });
-            deleted.await?;
-            each(&admin, name_servers(), move |admin, server| {
+            let deleted = deleted.await;
+            if deleted.summary.is_err() {
+                return deleted;
+            }
+            let forgotten = each(&admin, name_servers(), move |admin, server| {
                 let retries = retries.clone();
                 async move { admin.forget_topic(&server, &retries).await }
-            })
-            .await
+            });
+            both(deleted, forgotten.await)
         }
-        Change::ResetMembers {
+        Change::UpdateGroup {
             group,
-            topic,
-            to_latest,
+            tries,
+            consume,
             brokers,
         } => {
-            let header = ResetOffsetRequestHeader {
-                topic,
-                group,
-                timestamp: if to_latest { -1 } else { 0 },
-                is_force: true,
-                queue_id: None,
-                offset: None,
-            };
             each(&admin, brokers, move |admin, broker| {
-                let header = header.clone();
-                async move { admin.reset_members(&broker, &header).await.map(drop) }
+                let group = group.clone();
+                async move {
+                    let changed = admin.change_group(&broker, &group, |config| {
+                        config.retry_max_times = tries.unwrap_or(config.retry_max_times);
+                        config.consume_enable = consume.unwrap_or(config.consume_enable);
+                    });
+                    changed.await.map(drop)
+                }
             })
             .await
         }
-        Change::PutOffsets { group, offsets } => {
-            let outcomes = fan_out::all(offsets, |(broker, queue, offset)| {
+        Change::Reset { group, parts } => {
+            let moved = fan_out::all(parts, |part| {
                 let (admin, group) = (admin.clone(), group.clone());
-                async move { admin.put_offset(&broker, &group, &queue, offset).await }
+                async move { part.carry_out(&admin, &group, true).await }
             });
-            summed_up(outcomes.await)
+            let queues = moved.await.into_iter().flatten().map(|(queue, outcome)| {
+                let place = format!("{}/{}", queue.broker_name, queue.queue_id);
+                (place, outcome)
+            });
+            summed_up(queues.collect())
+        }
+        Change::Resend {
+            to,
+            masters,
+            messages,
+        } => {
+            let sent = fan_out::all(messages, |message| {
+                let (admin, masters, to) = (admin.clone(), masters.clone(), to.clone());
+                async move {
+                    let sent = dead_letters::send(&admin, &masters, &to, &message).await;
+                    (message.message_id().to_owned(), sent)
+                }
+            });
+            summed_up(sent.await)
         }
         Change::SetConfig { broker, key, value } => {
-            let text = remoting::protocol::properties::render([(key, value)]);
-            summed_up(vec![admin.change_broker_config(&broker, text).await])
+            let outcome = set_config(&admin, &broker, key, value).await;
+            summed_up(vec![(broker, outcome)])
         }
         Change::WipeWritePerm { broker } => {
             each(&admin, name_servers(), move |admin, server| {
@@ -152,9 +182,8 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Known<String> {
             .await
         }
         Change::RestoreWritePerm { broker } => {
-            each(&admin, name_servers(), move |admin, server| {
-                let broker = broker.clone();
-                async move { admin.add_write_perm(&server, &broker).await.map(drop) }
+            each(&admin, vec![broker], |admin, broker| async move {
+                admin.set_write_permission(&broker, true).await
             })
             .await
         }
@@ -162,29 +191,51 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Known<String> {
 }
 
 /// The same at each of some servers.
-async fn each<F>(
-    admin: &Admin,
-    servers: Vec<String>,
-    tell: impl Fn(Admin, String) -> F,
-) -> Known<String>
+async fn each<F>(admin: &Admin, servers: Vec<String>, tell: impl Fn(Admin, String) -> F) -> Outcome
 where
     F: Future<Output = Result<(), ClientError>> + Send + 'static,
 {
-    summed_up(fan_out::all(servers, |server| tell(admin.clone(), server)).await)
+    let told = fan_out::all(servers, |server| {
+        let telling = tell(admin.clone(), server.clone());
+        async move {
+            let told = telling.await.map(|()| "done".to_owned());
+            (server, told.map_err(|error| error.to_string()))
+        }
+    });
+    summed_up(told.await)
 }
 
-fn summed_up(outcomes: Vec<Result<(), ClientError>>) -> Known<String> {
-    let all = outcomes.len();
-    let failures = Vec::from_iter(outcomes.into_iter().filter_map(|outcome| outcome.err()));
-    if failures.is_empty() {
-        return Ok(if all == 1 {
-            "done".to_owned()
-        } else {
-            format!("done, {all} of {all}")
-        });
+fn summed_up(targets: Vec<(String, Known<String>)>) -> Outcome {
+    let all = targets.len();
+    let failures = targets
+        .iter()
+        .filter_map(|(target, outcome)| Some(format!("{target}: {}", outcome.as_ref().err()?)));
+    let failures = Vec::from_iter(failures);
+    let summary = match (failures.len(), targets.as_slice()) {
+        (0, [(_, Ok(done))]) => Ok(done.clone()),
+        (0, _) => Ok(format!("done, {all} of {all}")),
+        (failed, _) => Err(format!("{failed} of {all} failed: {}", failures.join("; "))),
+    };
+    Outcome { summary, targets }
+}
+
+/// Two steps as one.
+fn both(first: Outcome, second: Outcome) -> Outcome {
+    summed_up(first.targets.into_iter().chain(second.targets).collect())
+}
+
+/// Sets a value, and reads it back: a broker may take a key that it does not know.
+async fn set_config(admin: &Admin, broker: &str, key: String, value: String) -> Known<String> {
+    let text = properties::render([(key.clone(), value.clone())]);
+    let set = admin.change_broker_config(broker, text).await;
+    set.map_err(|error| error.to_string())?;
+    let now = admin.broker_config(broker).await;
+    let now = now.map_err(|error| format!("it was set, and cannot be read back: {error}"))?;
+    match now.iter().rfind(|setting| setting.key == key) {
+        Some(setting) if same_value(&setting.value, &value) => Ok("done".to_owned()),
+        Some(setting) => Err(format!("the broker took it, and has {:?}", setting.value)),
+        None => Err(format!("the broker took it, and knows no setting {key}")),
     }
-    let reasons = Vec::from_iter(failures.iter().map(ToString::to_string)).join("; ");
-    Err(format!("{} of {all} failed: {reasons}", failures.len()))
 }
 
 async fn send(
@@ -215,16 +266,16 @@ mod tests {
 
     #[test]
     fn outcomes_name_what_failed() {
-        let failed = || Err(ClientError::invalid("topic", "x", "too short"));
-        assert_eq!(summed_up(vec![Ok(())]), Ok("done".to_owned()));
+        let done = |target: &str| (target.to_owned(), Ok("done".to_owned()));
+        let failed = |target: &str| (target.to_owned(), Err("too short".to_owned()));
+        assert_eq!(summed_up(vec![done("a")]).summary, Ok("done".to_owned()));
         assert_eq!(
-            summed_up(vec![Ok(()), Ok(())]),
+            summed_up(vec![done("a"), done("b")]).summary,
             Ok("done, 2 of 2".to_owned())
         );
-        let problem = summed_up(vec![Ok(()), failed()]).unwrap_err();
-        assert!(
-            problem.starts_with("1 of 2 failed: invalid topic"),
-            "{problem}"
+        assert_eq!(
+            summed_up(vec![done("a"), failed("b")]).summary,
+            Err("1 of 2 failed: b: too short".to_owned())
         );
     }
 }

@@ -1,13 +1,15 @@
 //! What the user can change: filled in as a form, shown as a plan, confirmed, and only then carried out.
 //!
-//! Pure: a plan is worked out of what is known, and is a value, so what was shown is what is done.
+//! Pure: a plan is worked out of what is known, or of a question to the brokers (`plans`), and is a value, so what was shown
+//! is what is done.
 
-use client::names::{check_group, check_topic};
-use remoting::protocol::body::queue_map::MessageQueue;
+use client::admin::Broker as Server;
+use client::message::MessageExt;
+use client::names::{DLQ_PREFIX, check_group, check_topic};
+use client::reset::Part;
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE};
 
 use crate::app::{App, Page};
-use crate::findings::DLQ_PREFIX;
 use crate::sheet::short;
 use crate::snapshot::{Broker, Snapshot};
 
@@ -22,8 +24,12 @@ pub(crate) enum Action {
     DeleteTopic(String),
     SendMessage(String),
     CreateGroup,
+    ChangeGroup(String),
     DeleteGroup(String),
-    ResetOffsets(String),
+    /// Of one queue (topic, broker, id), if the row is one; else of a topic.
+    ResetOffsets(String, Option<(String, String, i32)>),
+    /// All dead letters of a group, or the one with this id.
+    ResendDeadLetters(String, Option<String>),
     SetConfig(Master),
     WipeWritePerm(Master),
     RestoreWritePerm(Master),
@@ -45,8 +51,18 @@ impl Action {
             Self::DeleteTopic(topic) => format!("delete topic {topic} with its messages"),
             Self::SendMessage(topic) => format!("send a test message to {topic}"),
             Self::CreateGroup => "create a consumer group".to_owned(),
+            Self::ChangeGroup(group) => format!("change group {group}: tries, consuming"),
             Self::DeleteGroup(group) => format!("delete group {group} with its offsets"),
-            Self::ResetOffsets(group) => format!("reset offsets of group {group}"),
+            Self::ResetOffsets(group, None) => format!("reset offsets of group {group}"),
+            Self::ResetOffsets(group, Some((topic, broker, id))) => {
+                format!("reset the offset of group {group} in {topic} {broker}/{id}")
+            }
+            Self::ResendDeadLetters(group, None) => {
+                format!("send the dead letters of {group} to it once more")
+            }
+            Self::ResendDeadLetters(group, Some(_)) => {
+                format!("send this dead letter to {group} once more")
+            }
             Self::SetConfig(broker) => format!("change a setting of {}", broker.name),
             Self::WipeWritePerm(broker) => {
                 format!("stop writes to {}: take its write permission", broker.name)
@@ -79,7 +95,38 @@ impl Action {
                 field("key", "blank: none", ""),
             ],
             Self::CreateGroup => vec![field("name", "letters, digits and _-%|", "")],
-            Self::ResetOffsets(group) => {
+            Self::ChangeGroup(_) => vec![
+                field(
+                    "tries",
+                    "again, before it is a dead letter; blank: as it is",
+                    "",
+                ),
+                field("consume", "true or false; blank: as it is", ""),
+            ],
+            Self::ResendDeadLetters(_, id) => vec![
+                field(
+                    "id",
+                    "of a message; blank: all of them",
+                    id.as_deref().unwrap_or_default(),
+                ),
+                field("resends", "refuse what came back so often already", "1"),
+            ],
+            Self::ResetOffsets(_, Some((topic, broker, id))) => vec![
+                field("topic", "of which", topic),
+                field(
+                    "queue",
+                    "as broker-a:3; blank: all",
+                    &format!("{broker}:{id}"),
+                ),
+                field("to", "latest, earliest, or a time as -2h", ""),
+                field(
+                    "shift",
+                    "messages further on, or back as -5; in place of to",
+                    "1",
+                ),
+                field("like", "where this group is; in place of to", ""),
+            ],
+            Self::ResetOffsets(group, None) => {
                 let queues = snapshot
                     .group(group)
                     .and_then(|group| group.queues.as_ref().ok());
@@ -90,7 +137,14 @@ impl Action {
                 });
                 vec![
                     field("topic", "of which", topic.map_or("", |queue| &queue.topic)),
-                    field("to", "latest or earliest", "latest"),
+                    field("queue", "as broker-a:3; blank: all", ""),
+                    field("to", "latest, earliest, or a time as -2h", "latest"),
+                    field(
+                        "shift",
+                        "messages further on, or back as -5; in place of to",
+                        "",
+                    ),
+                    field("like", "where this group is; in place of to", ""),
                 ]
             }
             Self::SetConfig(_) => {
@@ -123,15 +177,51 @@ pub(crate) struct Form {
     pub(crate) at: usize,
     /// Why it cannot be done as filled in.
     pub(crate) problem: Option<String>,
+    /// The brokers are being asked for what the plan needs, under this number.
+    pub(crate) asking: Option<u64>,
     /// The plan to be confirmed, with what was typed for that.
     pub(crate) plan: Option<(Plan, String)>,
+}
+
+/// What a filled-in form leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Planned {
+    Plan(Plan),
+    /// The brokers must be asked first.
+    Ask(Question),
+}
+
+/// A plan that the brokers must be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    Reset {
+        group: String,
+        topic: String,
+        /// As `broker-a:3`.
+        queue: Option<String>,
+        to: Aim,
+    },
+    Resend {
+        group: String,
+        id: Option<String>,
+        max_resends: u32,
+    },
+}
+
+/// Where a group is to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// `earliest`, `latest`, or a time.
+    To(String),
+    Shift(i64),
+    Like(String),
 }
 
 /// What will be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) lines: Vec<String>,
-    /// The command line that does the same: of `mq`, else of Apache's tools.
+    /// The command line that does the same.
     pub(crate) command: String,
     /// The word to be typed, where something is destroyed.
     pub(crate) word: Option<String>,
@@ -171,17 +261,21 @@ pub(crate) enum Change {
         group: String,
         brokers: Vec<String>,
     },
-    /// Of a group with members: they are told, by each broker.
-    ResetMembers {
+    UpdateGroup {
         group: String,
-        topic: String,
-        to_latest: bool,
+        tries: Option<i32>,
+        consume: Option<bool>,
         brokers: Vec<String>,
     },
-    /// Of a group without members.
-    PutOffsets {
+    Reset {
         group: String,
-        offsets: Vec<(String, MessageQueue, i64)>,
+        parts: Vec<Part>,
+    },
+    Resend {
+        /// The group's retry topic.
+        to: String,
+        masters: Vec<Server>,
+        messages: Vec<MessageExt>,
     },
     SetConfig {
         broker: String,
@@ -192,6 +286,7 @@ pub(crate) enum Change {
     WipeWritePerm {
         broker: String,
     },
+    /// A broker by its address: it registers its topics as they are.
     RestoreWritePerm {
         broker: String,
     },
@@ -213,17 +308,28 @@ pub(crate) fn actions(app: &App) -> Vec<Action> {
     for page in about {
         let offered = match page {
             Page::Topic(name) if name.starts_with(DLQ_PREFIX) => {
-                vec![Action::DeleteTopic(name.clone())]
+                let group = name.trim_start_matches(DLQ_PREFIX).to_owned();
+                let one =
+                    dead_letter(app).map(|id| Action::ResendDeadLetters(group.clone(), Some(id)));
+                let all = Action::ResendDeadLetters(group, None);
+                one.into_iter()
+                    .chain([all, Action::DeleteTopic(name.clone())])
+                    .collect()
             }
             Page::Topic(name) => vec![
                 Action::SendMessage(name.clone()),
                 Action::ChangeTopic(name.clone()),
                 Action::DeleteTopic(name.clone()),
             ],
-            Page::Group(name) => vec![
-                Action::ResetOffsets(name.clone()),
-                Action::DeleteGroup(name.clone()),
-            ],
+            Page::Group(name) => queue_of(app, name)
+                .map(|queue| Action::ResetOffsets(name.clone(), Some(queue)))
+                .into_iter()
+                .chain([
+                    Action::ResetOffsets(name.clone(), None),
+                    Action::ChangeGroup(name.clone()),
+                    Action::DeleteGroup(name.clone()),
+                ])
+                .collect(),
             Page::Broker(address) => {
                 let brokers = app.latest.iter().flat_map(|latest| &latest.brokers);
                 let master = brokers
@@ -250,6 +356,26 @@ pub(crate) fn actions(app: &App) -> Vec<Action> {
     actions
 }
 
+/// The queue that the selected row of a group is.
+fn queue_of(app: &App, group: &str) -> Option<(String, String, i32)> {
+    if *app.page() != Page::Group(group.to_owned()) {
+        return None;
+    }
+    let row = app.selected_row()?;
+    let queues = app.latest.as_ref()?.group(group)?.queues.as_ref().ok()?;
+    let queue = queues.iter().find(|queue| queue.key() == row.key)?;
+    Some((queue.topic.clone(), queue.broker.clone(), queue.id))
+}
+
+/// The id of the message that is looked at, or that the selected row is.
+fn dead_letter(app: &App) -> Option<String> {
+    let trace = |page: Page| match page {
+        Page::Trace(id) => Some(id),
+        _ => None,
+    };
+    app.selected_row()?.links.into_iter().find_map(trace)
+}
+
 fn master_of(broker: &Broker) -> Master {
     Master {
         name: broker.name.clone(),
@@ -265,6 +391,7 @@ impl Form {
             fields,
             at: 0,
             problem: None,
+            asking: None,
             plan: None,
         }
     }
@@ -276,8 +403,20 @@ impl Form {
             .map_or("", |field| field.text.trim())
     }
 
+    /// Shows a plan, or why there is none.
+    pub(crate) fn take(&mut self, planned: Result<Plan, String>) {
+        match planned {
+            Ok(plan) => {
+                self.problem = None;
+                self.at = 0;
+                self.plan = Some((plan, String::new()));
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+
     /// Works out what would be done, or what is missing for that.
-    pub(crate) fn plan(&self, snapshot: &Snapshot) -> Result<Plan, String> {
+    pub(crate) fn plan(&self, snapshot: &Snapshot) -> Result<Planned, String> {
         let masters: Vec<Master> = snapshot
             .brokers
             .iter()
@@ -293,20 +432,20 @@ impl Form {
         }
         let names = Vec::from_iter(masters.iter().map(|master| master.name.as_str())).join(", ");
         let plan = |lines: Vec<String>, command: String, change| {
-            Ok(Plan {
+            Ok(Planned::Plan(Plan {
                 lines,
                 command,
                 word: None,
                 change,
-            })
+            }))
         };
         let destroys = |word: &str, lines: Vec<String>, command: String, change| {
-            Ok(Plan {
+            Ok(Planned::Plan(Plan {
                 lines,
                 command,
                 word: Some(word.to_owned()),
                 change,
-            })
+            }))
         };
         match &self.action {
             Action::CreateTopic => {
@@ -438,7 +577,59 @@ impl Form {
                     },
                 )
             }
-            Action::ResetOffsets(group) => self.reset(snapshot, group, &masters),
+            Action::ChangeGroup(group) => {
+                let tries = match self.text("tries") {
+                    "" => None,
+                    text => {
+                        let tries = text.parse().ok().filter(|tries: &i32| *tries >= 0);
+                        Some(tries.ok_or_else(|| format!("a number is needed, not {text:?}"))?)
+                    }
+                };
+                let consume = match self.text("consume") {
+                    "" => None,
+                    "true" => Some(true),
+                    "false" => Some(false),
+                    other => return Err(format!("true or false expected, not {other:?}")),
+                };
+                let mut lines = Vec::new();
+                let mut command = format!("mq group update {group}");
+                if let Some(tries) = tries {
+                    lines.push(format!("group {group} on {names}: {tries} tries again"));
+                    command.push_str(&format!(" --retry-max-times {tries}"));
+                }
+                if let Some(consume) = consume {
+                    lines.push(match consume {
+                        true => format!("group {group} on {names}: its members may consume"),
+                        false => format!("group {group} on {names}: its members are refused"),
+                    });
+                    command.push_str(&format!(" --consume {consume}"));
+                }
+                if lines.is_empty() {
+                    return Err("nothing would change".to_owned());
+                }
+                plan(
+                    lines,
+                    command,
+                    Change::UpdateGroup {
+                        group: group.clone(),
+                        tries,
+                        consume,
+                        brokers,
+                    },
+                )
+            }
+            Action::ResetOffsets(group, _) => self.reset(snapshot, group),
+            Action::ResendDeadLetters(group, _) => {
+                let resends = self.text("resends");
+                let max_resends = resends
+                    .parse()
+                    .map_err(|_| format!("a number is needed, not {resends:?}"))?;
+                Ok(Planned::Ask(Question::Resend {
+                    group: group.clone(),
+                    id: Some(self.text("id").to_owned()).filter(|id| !id.is_empty()),
+                    max_resends,
+                }))
+            }
             Action::SetConfig(broker) => {
                 let (key, value) = (self.text("key").to_owned(), self.text("value").to_owned());
                 if key.is_empty() || key.contains(['=', ':', ' ']) {
@@ -447,9 +638,9 @@ impl Form {
                 plan(
                     vec![format!("set {key}={value} on {}", broker.name)],
                     format!(
-                        "mqadmin updateBrokerConfig -b {} -k {key} -v {}",
-                        broker.address,
-                        quoted(&value)
+                        "mq broker config set {} --broker {} --yes",
+                        quoted(&format!("{key}={value}")),
+                        broker.name
                     ),
                     Change::SetConfig {
                         broker: broker.address.clone(),
@@ -467,104 +658,48 @@ impl Form {
                     ),
                     "producers go to other brokers; consumers read on".to_owned(),
                 ],
-                format!("mqadmin wipeWritePerm -b {}", broker.name),
+                format!("mq broker drain {} --no-wait --yes", broker.name),
                 Change::WipeWritePerm {
                     broker: broker.name.clone(),
                 },
             ),
             Action::RestoreWritePerm(broker) => plan(
                 vec![format!(
-                    "give all topics of {} their write permission back in the routes",
+                    "{} takes messages again, and registers its topics as they are",
                     broker.name
                 )],
-                format!("mqadmin addWritePerm -b {}", broker.name),
+                format!("mq broker drain {} --undo", broker.name),
                 Change::RestoreWritePerm {
-                    broker: broker.name.clone(),
+                    broker: broker.address.clone(),
                 },
             ),
         }
     }
 
-    /// Where each queue of a group would go.
-    fn reset(&self, snapshot: &Snapshot, name: &str, masters: &[Master]) -> Result<Plan, String> {
-        let group = snapshot
-            .group(name)
-            .ok_or_else(|| format!("there is no group {name}"))?;
-        let members = group
-            .members
-            .as_ref()
-            .map_err(|reason| format!("its members are unknown: {reason}"))?;
-        let topic_name = self.text("topic");
-        let topic = snapshot
-            .topic(topic_name)
-            .ok_or_else(|| format!("there is no topic {topic_name:?}"))?;
-        if topic.incomplete {
-            return Err(format!("a broker of {topic_name} does not answer"));
+    fn reset(&self, snapshot: &Snapshot, name: &str) -> Result<Planned, String> {
+        let topic = self.text("topic");
+        if snapshot.topic(topic).is_none() {
+            return Err(format!("there is no topic {topic:?}"));
         }
-        let to_latest = match self.text("to") {
-            "latest" => true,
-            "earliest" => false,
-            other => return Err(format!("latest or earliest expected, not {other:?}")),
-        };
-        let present = group.queues.clone()?;
-        let mut lines = Vec::new();
-        let mut offsets = Vec::new();
-        for queue in topic.queues.clone()? {
-            let own = |candidate: &&crate::snapshot::GroupQueue| {
-                candidate.topic == topic_name
-                    && candidate.broker == queue.broker
-                    && candidate.id == queue.id
-            };
-            let from = present.iter().find(own).map(|queue| queue.offset);
-            let to = if to_latest { queue.max } else { queue.min };
-            let moved = match from.map(|from| to - from) {
-                None => "no offset yet".to_owned(),
-                Some(0) => "as it is".to_owned(),
-                Some(skipped @ 1..) => format!("skips {}", short(skipped)),
-                Some(again) => format!("{} again", short(-again)),
-            };
-            let from = from.map_or("-".to_owned(), |from| from.to_string());
-            lines.push(format!(
-                "{}/{}: {from} → {to}, {moved}",
-                queue.broker, queue.id
-            ));
-            let master = masters.iter().find(|master| master.name == queue.broker);
-            let master = master.ok_or_else(|| format!("{} has no master", queue.broker))?;
-            let queue = MessageQueue {
-                broker_name: queue.broker,
-                queue_id: queue.id,
-                topic: topic_name.to_owned(),
-            };
-            offsets.push((master.address.clone(), queue, to));
-        }
-        let change = if members.is_empty() {
-            lines.push("nobody is connected: the offsets are set on the brokers".to_owned());
-            Change::PutOffsets {
-                group: name.to_owned(),
-                offsets,
+        let given = |name: &str| Some(self.text(name)).filter(|text| !text.is_empty());
+        let to = match (given("shift"), given("like")) {
+            (Some(_), Some(_)) => return Err("either shift or like, not both".to_owned()),
+            (Some(shift), None) => {
+                let shift = shift.trim_start_matches('+').parse();
+                Aim::Shift(shift.map_err(|_| "shift by how many messages?".to_owned())?)
             }
-        } else {
-            lines.push(format!("{} members are told to go on there", members.len()));
-            Change::ResetMembers {
-                group: name.to_owned(),
-                topic: topic_name.to_owned(),
-                to_latest,
-                brokers: masters
-                    .iter()
-                    .map(|master| master.address.clone())
-                    .collect(),
+            (None, Some(like)) if snapshot.group(like).is_none() => {
+                return Err(format!("there is no group {like}"));
             }
+            (None, Some(like)) => Aim::Like(like.to_owned()),
+            (None, None) => Aim::To(given("to").ok_or("to where?")?.to_owned()),
         };
-        let command = format!(
-            "mq group reset {name} --topic {topic_name} --to {} --yes",
-            if to_latest { "latest" } else { "earliest" }
-        );
-        Ok(Plan {
-            lines,
-            command,
-            word: Some(name.to_owned()),
-            change,
-        })
+        Ok(Planned::Ask(Question::Reset {
+            group: name.to_owned(),
+            topic: topic.to_owned(),
+            queue: given("queue").map(str::to_owned),
+            to,
+        }))
     }
 }
 
@@ -592,7 +727,7 @@ fn perm(text: &str) -> Result<Option<(&'static str, i32)>, String> {
 }
 
 /// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:".contains(letter);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
@@ -619,7 +754,10 @@ mod tests {
                 .unwrap();
             field.text = (*text).to_owned();
         }
-        form.plan(snapshot)
+        match form.plan(snapshot)? {
+            Planned::Plan(plan) => Ok(plan),
+            Planned::Ask(question) => Err(format!("{question:?}")),
+        }
     }
 
     #[test]
@@ -686,19 +824,39 @@ mod tests {
                 Ok("mq group delete billing --yes"),
             ),
             (
-                Action::ResetOffsets("billing".to_owned()),
-                &[],
-                Ok("mq group reset billing --topic orders --to latest --yes"),
+                Action::ChangeGroup("billing".to_owned()),
+                &[("tries", "3"), ("consume", "false")],
+                Ok("mq group update billing --retry-max-times 3 --consume false"),
             ),
             (
-                Action::ResetOffsets("billing".to_owned()),
-                &[("to", "noon")],
-                Err("latest or earliest expected, not \"noon\""),
+                Action::ChangeGroup("billing".to_owned()),
+                &[("tries", "-1")],
+                Err("a number is needed, not \"-1\""),
+            ),
+            (
+                Action::ResetOffsets("billing".to_owned(), None),
+                &[("topic", "nosuch")],
+                Err("there is no topic \"nosuch\""),
+            ),
+            (
+                Action::ResetOffsets("billing".to_owned(), None),
+                &[("shift", "1"), ("like", "mailer")],
+                Err("either shift or like, not both"),
+            ),
+            (
+                Action::ResetOffsets("billing".to_owned(), None),
+                &[("like", "nosuch")],
+                Err("there is no group nosuch"),
+            ),
+            (
+                Action::ResendDeadLetters("billing".to_owned(), None),
+                &[("resends", "x")],
+                Err("a number is needed, not \"x\""),
             ),
             (
                 Action::SetConfig(broker()),
                 &[("key", "fileReservedTime"), ("value", "24")],
-                Ok("mqadmin updateBrokerConfig -b 127.0.0.1:10911 -k fileReservedTime -v 24"),
+                Ok("mq broker config set 'fileReservedTime=24' --broker broker-a --yes"),
             ),
             (
                 Action::SetConfig(broker()),
@@ -708,7 +866,7 @@ mod tests {
             (
                 Action::WipeWritePerm(broker()),
                 &[],
-                Ok("mqadmin wipeWritePerm -b broker-a"),
+                Ok("mq broker drain broker-a --no-wait --yes"),
             ),
         ] {
             let plan = planned(action.clone(), fields, &samples::healthy());
@@ -721,35 +879,43 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_shows_each_queue_and_depends_on_members() {
-        let reset = || Action::ResetOffsets("billing".to_owned());
-        let mut snapshot = samples::healthy();
-        let plan = planned(reset(), &[], &snapshot).unwrap();
-        assert_eq!(plan.lines[0], "broker-a/0: 152828 → 154328, skips 1500");
-        assert_eq!(plan.lines[8], "2 members are told to go on there");
-        assert_eq!(plan.word.as_deref(), Some("billing"));
-        assert!(matches!(
-            plan.change,
-            Change::ResetMembers {
-                to_latest: true,
-                ..
+    fn what_a_reset_and_a_resend_ask_the_brokers() {
+        let question = |action: Action, fields: &[(&str, &str)]| {
+            let snapshot = samples::healthy();
+            let mut form = Form::new(action, &snapshot);
+            for (name, text) in fields {
+                let mut all = form.fields.iter_mut();
+                all.find(|field| field.name == *name).unwrap().text = (*text).to_owned();
             }
-        ));
-
-        samples::group(&mut snapshot, "billing").members = Ok(Vec::new());
-        let plan = planned(reset(), &[("to", "earliest")], &snapshot).unwrap();
-        assert_eq!(plan.lines[7], "broker-b/3: 152828 → 7, 152821 again");
-        let Change::PutOffsets { offsets, .. } = plan.change else {
-            panic!("{:?}", plan.change)
+            match form.plan(&snapshot) {
+                Ok(Planned::Ask(question)) => question,
+                other => panic!("{other:?}"),
+            }
         };
+        let reset = |queue: Option<&str>, to| Question::Reset {
+            group: "billing".to_owned(),
+            topic: "orders".to_owned(),
+            queue: queue.map(str::to_owned),
+            to,
+        };
+        let group = || "billing".to_owned();
+        let queue = ("orders".to_owned(), "broker-a".to_owned(), 3);
         assert_eq!(
-            (offsets.len(), offsets[7].0.as_str(), offsets[7].2),
-            (8, "127.0.0.1:10921", 7)
+            question(Action::ResetOffsets(group(), None), &[("to", "-2h")]),
+            reset(None, Aim::To("-2h".to_owned()))
         );
-
         assert_eq!(
-            planned(reset(), &[], &samples::failing()).unwrap_err(),
-            "a broker of orders does not answer"
+            question(Action::ResetOffsets(group(), Some(queue)), &[]),
+            reset(Some("broker-a:3"), Aim::Shift(1))
+        );
+        let resend = question(Action::ResendDeadLetters(group(), None), &[]);
+        assert_eq!(
+            resend,
+            Question::Resend {
+                group: group(),
+                id: None,
+                max_resends: 1
+            }
         );
     }
 }

@@ -1,7 +1,7 @@
 //! The `:` line: pages by name, objects by kind and name.
 
-use crate::app::{App, Page};
-use crate::messages::Query;
+use crate::app::{App, Heat, Page};
+use crate::messages::{Find, Query};
 
 /// Candidates shown.
 const SHOWN: usize = 8;
@@ -22,6 +22,9 @@ pub(crate) fn candidates(app: &App, text: &str) -> Vec<String> {
             "topic ",
             "group ",
             "messages ",
+            "find ",
+            "trace ",
+            "heat ",
             "quit",
         ]);
         return words
@@ -52,6 +55,9 @@ pub(crate) fn target(app: &App, text: &str) -> Result<Target, String> {
     if text == "q" {
         return Ok(Target::Quit);
     }
+    if let Some(page) = searched(app, text)? {
+        return Ok(Target::Page(page));
+    }
     exact(app, text)
         .or_else(|| {
             candidates(app, text)
@@ -59,6 +65,52 @@ pub(crate) fn target(app: &App, text: &str) -> Result<Target, String> {
                 .find_map(|line| exact(app, line))
         })
         .ok_or_else(|| format!("nothing is called '{text}'"))
+}
+
+/// `find TOPIC WHAT` and `trace ID`: what is looked for is no object that is known beforehand.
+fn searched(app: &App, text: &str) -> Result<Option<Page>, String> {
+    let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let rest = rest.trim();
+    match verb {
+        "trace" if rest.is_empty() => Err("trace what? give a message's id or key".to_owned()),
+        "trace" => Ok(Some(Page::Trace(rest.to_owned()))),
+        "find" => {
+            let (topic, what) = rest
+                .split_once(' ')
+                .ok_or("find TOPIC WHAT: a key, an id, or since when, as -1h")?;
+            let topic = objects(app, "topic")
+                .into_iter()
+                .find(|object| *object == topic)
+                .ok_or_else(|| format!("there is no topic {topic}"))?;
+            Ok(Some(Page::Messages(Query {
+                topic: topic.to_owned(),
+                queue: None,
+                find: find(what.trim(), app.now_ms)?,
+            })))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A span back from now or a date is a time, 32 hexadecimal digits are the id of a message, anything else is a key;
+/// `key:`, `id:` and `from:` before it say so.
+fn find(text: &str, now_ms: i64) -> Result<Find, String> {
+    let time = |text: &str| client::time::parse_at(text, now_ms).map(Find::From);
+    let is_id = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_date = text.get(4..5) == Some("-") && text.bytes().take(4).all(|b| b.is_ascii_digit());
+    match text.split_once(':') {
+        Some(("key", key)) => Ok(Find::Key(key.to_owned())),
+        Some(("id", id)) => Ok(Find::Id(id.to_owned())),
+        Some(("from", from)) => time(from),
+        _ if text.starts_with('-') || is_date => time(text),
+        _ if is_id => Ok(Find::Id(text.to_owned())),
+        _ => Ok(Find::Key(text.to_owned())),
+    }
+}
+
+fn is_group(app: &App, name: &str) -> bool {
+    let latest = app.latest.as_ref();
+    latest.is_some_and(|latest| latest.group(name).is_some())
 }
 
 fn exact(app: &App, line: &str) -> Option<Target> {
@@ -79,10 +131,9 @@ fn exact(app: &App, line: &str) -> Option<Target> {
                     Page::Broker(brokers.find(|broker| broker.name == name)?.address.clone())
                 }
                 "topic" => Page::Topic(name),
-                "messages" => Page::Messages(Query {
-                    topic: name,
-                    queue: None,
-                }),
+                "messages" => Page::Messages(Query::latest(name, None)),
+                "heat" if is_group(app, &name) => Page::Heat(Heat::Group(name)),
+                "heat" => Page::Heat(Heat::Topic(name)),
                 _ => Page::Group(name),
             }
         }
@@ -100,7 +151,7 @@ fn objects<'a>(app: &'a App, kind: &str) -> Vec<&'a str> {
             .iter()
             .map(|broker| broker.name.as_str())
             .collect(),
-        "topic" | "messages" => latest
+        "topic" | "messages" | "find" => latest
             .topics
             .iter()
             .map(|topic| topic.name.as_str())
@@ -110,6 +161,11 @@ fn objects<'a>(app: &'a App, kind: &str) -> Vec<&'a str> {
             .iter()
             .map(|group| group.name.as_str())
             .collect(),
+        "heat" => {
+            let groups = latest.groups.iter().map(|group| group.name.as_str());
+            let topics = latest.topics.iter().map(|topic| topic.name.as_str());
+            groups.chain(topics).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -123,6 +179,13 @@ mod tests {
     fn commands_lead_to_pages() {
         let app = samples::app(samples::healthy());
         let page = |page| Ok(Target::Page(page));
+        let found = |find| {
+            Page::Messages(Query {
+                topic: "orders".to_owned(),
+                queue: None,
+                find,
+            })
+        };
         for (text, expected) in [
             ("groups", page(Page::Groups)),
             ("g", page(Page::Groups)),
@@ -136,6 +199,38 @@ mod tests {
                 "broker broker-b",
                 page(Page::Broker("127.0.0.1:10921".to_owned())),
             ),
+            (
+                "heat bill",
+                page(Page::Heat(Heat::Group("billing".to_owned()))),
+            ),
+            (
+                "heat pay",
+                page(Page::Heat(Heat::Topic("payments".to_owned()))),
+            ),
+            (
+                "find orders order-17",
+                page(found(Find::Key("order-17".to_owned()))),
+            ),
+            (
+                "find orders 4711",
+                page(found(Find::Key("4711".to_owned()))),
+            ),
+            (
+                "find orders id:x:1",
+                page(found(Find::Id("x:1".to_owned()))),
+            ),
+            (
+                "find orders 7F0000010B5818B4AAC24C1E1AE40000",
+                page(found(Find::Id(
+                    "7F0000010B5818B4AAC24C1E1AE40000".to_owned(),
+                ))),
+            ),
+            (
+                "find orders -1h",
+                page(found(Find::From(app.now_ms - 3_600_000))),
+            ),
+            ("find nosuch x", Err("there is no topic nosuch".to_owned())),
+            ("trace ID", page(Page::Trace("ID".to_owned()))),
             ("q", Ok(Target::Quit)),
             ("qu", Ok(Target::Quit)),
             ("xyz", Err("nothing is called 'xyz'".to_owned())),

@@ -1,17 +1,16 @@
 //! What is wrong, as rows: the checks of the client crate on what the dashboard knows, and the pages that show it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use client::checks::servers::{self, Condition};
 use client::checks::{self, Finding, Level, Subject};
+use client::names::{DLQ_PREFIX, RETRY_PREFIX};
 use client::verdict::{STUCK_AFTER_MS, Verdict, short, span};
 
 use crate::app::{App, Page};
 use crate::history::unread;
 use crate::sheet::Tone;
 use crate::snapshot::{Broker, Group, GroupQueue, Snapshot, Topic};
-
-pub(crate) const DLQ_PREFIX: &str = "%DLQ%";
 
 pub(crate) fn tone(level: Level) -> Tone {
     match level {
@@ -42,8 +41,12 @@ pub(crate) fn findings(app: &App) -> Vec<Finding> {
         return Vec::new();
     };
     let mut found = Vec::new();
+    let name_servers = snapshot.name_servers.iter();
+    let name_servers = Vec::from_iter(name_servers.map(|server| server.address.as_str()));
     for broker in &snapshot.brokers {
         found.extend(of_broker(broker));
+        let (name, address) = (&broker.name, &broker.address);
+        found.extend(servers::advertised_loopback(name, address, &name_servers));
     }
     for (name, address, seen_ms) in app.history.gone(snapshot) {
         found.push(Finding::new(
@@ -101,8 +104,12 @@ fn of_broker(broker: &Broker) -> Vec<Finding> {
                 page_cache_lock_ms: runtime.page_cache_lock_ms,
                 read_only_reason: runtime.read_only_reason.as_deref(),
                 failed_puts: runtime.failed_puts,
+                to_flush: runtime.to_flush.as_deref(),
             };
-            servers::store(name, address, condition)
+            let mut found = servers::store(name, address, condition);
+            let ahead_ms = runtime.ahead_ms;
+            found.extend(ahead_ms.and_then(|ahead| servers::clock_skew(name, address, ahead)));
+            found
         }
     }
 }
@@ -152,6 +159,7 @@ fn of_group(app: &App, snapshot: &Snapshot, group: &Group) -> Vec<Finding> {
         }),
     ));
     found.extend(different_subscriptions(group));
+    found.extend(shares(group));
     found
 }
 
@@ -183,6 +191,31 @@ fn stuck_queue(app: &App, group: &Group) -> Option<Finding> {
             format!("mq group lag {} --queues", group.name),
         )
     })
+}
+
+/// How the members of a group share its queues. Of a group that broadcasts, everybody has all.
+fn shares(group: &Group) -> Vec<Finding> {
+    let (Ok(members), Ok(queues)) = (&group.members, &group.queues) else {
+        return Vec::new();
+    };
+    // Of a broker that is down, nobody knows the queues.
+    if group.incomplete || group.model.as_deref() != Some("CLUSTERING") {
+        return Vec::new();
+    }
+    let queues = queues
+        .iter()
+        .filter(|queue| !queue.topic.starts_with(RETRY_PREFIX));
+    let idle = checks::groups::idle_members(&group.name, members.len(), queues.count());
+    let owned = members.iter().map(|member| {
+        let running = member.running.as_ref()?.as_ref().ok()?;
+        let mut owned = BTreeMap::new();
+        for (topic, _, _) in &running.queues {
+            *owned.entry(topic.clone()).or_default() += 1;
+        }
+        Some((member.id.as_str(), owned))
+    });
+    let uneven = checks::groups::uneven_queues(&group.name, owned);
+    idle.into_iter().chain(uneven).collect()
 }
 
 /// Whether the members of a group subscribe to the same, as far as they were asked.

@@ -15,6 +15,9 @@ pub(crate) enum Action {
     NextView,
     PreviousView,
     Jump(Kind),
+    Heat,
+    /// Looking for messages.
+    Find,
     Up,
     Down,
     PageUp,
@@ -51,6 +54,7 @@ pub(crate) enum Kind {
     Topic,
     Group,
     Messages,
+    Trace,
 }
 
 /// A row of the table.
@@ -200,6 +204,24 @@ pub(crate) const BROWSE: &[Binding] = &[
         Action::Jump(Kind::Messages),
         "v",
         "view the latest messages of the row's topic or queue",
+    ),
+    bind(
+        &[Char('s')],
+        Action::Find,
+        "s",
+        "search messages of the topic: by key, by id, or since when, as -1h",
+    ),
+    bind(
+        &[Char('w')],
+        Action::Jump(Kind::Trace),
+        "w",
+        "what became of the message: its trace",
+    ),
+    bind(
+        &[Char('H')],
+        Action::Heat,
+        "H",
+        "heat map: all queues of the topic or group, by owner",
     ),
     bind(
         &[Char('1')],

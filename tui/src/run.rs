@@ -22,6 +22,7 @@ use crate::carry_out::carry_out;
 use crate::command::{self, Target};
 use crate::frame;
 use crate::messages;
+use crate::plans;
 use crate::poll::{Poller, now_ms};
 use crate::recording::{self, Recorder, RecordingError};
 use crate::snapshot::Snapshot;
@@ -100,8 +101,8 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
     let refresh = Arc::new(Notify::new());
     let (answers, mut answered) = mpsc::channel(1);
     let live = matches!(source, Source::Cluster { .. });
-    let (wanted_messages, wanted) = watch::channel(None);
-    let (found, mut found_messages) = mpsc::channel(1);
+    let (questions, asked) = watch::channel(None);
+    let (found, mut found_answers) = mpsc::channel(1);
     let (asking, client, mut recorder) = match source {
         Source::Cluster { client, record } => {
             let recorder = record.map(|path| Recorder::create(&path)).transpose()?;
@@ -120,8 +121,10 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
     };
     let admin = client.clone().map(Admin::new);
     let (done, mut carried_out) = mpsc::channel(1);
+    let (worked_out, mut plans) = mpsc::channel(1);
+    let mut planning = JoinSet::new();
     let mut changing = JoinSet::new();
-    let reading = tokio::spawn(messages::answer(client, wanted, found));
+    let reading = tokio::spawn(messages::answer(client, asked, found));
     let mut app = App::new(
         options.title,
         options.read_only || !live,
@@ -154,7 +157,8 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
                     }
                     Err(failure) => Event::Failed(failure),
                 },
-                Some((query, found)) = found_messages.recv() => Event::Messages(query, found),
+                Some((question, found)) = found_answers.recv() => Event::Answer(question, found),
+                Some((number, planned)) = plans.recv() => Event::Planned(number, planned),
                 Some((id, outcome)) = carried_out.recv() => Event::CarriedOut(id, outcome),
                 // In a recording, time stands at what is seen.
                 _ = clock.tick(), if live => Event::Tick(now_ms()),
@@ -163,10 +167,23 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
             };
             let page = app.page().clone();
             let round = matches!(event, Event::Snapshot(_));
+            let mut asks_again = false;
             match update(&mut app, event) {
                 None => {}
                 Some(Effect::Quit) => return Ok(()),
-                Some(Effect::Refresh) => refresh.notify_one(),
+                Some(Effect::Refresh) => {
+                    refresh.notify_one();
+                    asks_again = true;
+                }
+                Some(Effect::WorkOut(number, question)) => {
+                    if let Some(admin) = admin.clone() {
+                        let worked_out = worked_out.clone();
+                        planning.spawn(async move {
+                            let plan = plans::work_out(admin, question).await;
+                            let _ = worked_out.send((number, plan)).await;
+                        });
+                    }
+                }
                 Some(Effect::Copy(text)) => screen.copy(&text)?,
                 Some(Effect::Mouse(on)) => screen.mouse(on)?,
                 Some(Effect::CarryOut(id, change)) => {
@@ -185,9 +202,11 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
             {
                 open(&mut app, &view)?;
             }
-            // While messages are looked at, they are asked for with each round.
-            if round || *app.page() != page {
-                wanted_messages.send_replace(app.page().query().cloned());
+            // The latest messages are asked for with each round, a search only once.
+            let question = app.page().question();
+            let goes_on = question.as_ref().is_some_and(|question| question.goes_on());
+            if (round && goes_on) || asks_again || *app.page() != page {
+                questions.send_replace(question);
             }
         }
     };
@@ -335,6 +354,7 @@ mod tests {
             theme: Theme {
                 palette: Palette::None,
                 ascii: true,
+                lang: crate::Lang::English,
             },
             read_only: true,
             view: Some(view.to_owned()),

@@ -126,6 +126,7 @@ fn broker(place: usize) -> Broker {
         boot_ms: Some(START_MS - 30 * HOUR_MS),
         earliest_message_ms: Some(START_MS - 29 * HOUR_MS),
         retention_ms: Some(72 * HOUR_MS),
+        ahead_ms: Some(0),
         failed_puts: Some(0),
         read_only_reason: None,
     };

@@ -61,13 +61,18 @@ impl Column {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
+    /// A name, or what a server said: never translated.
     Text(String),
+    /// Words of our own, in English.
+    Words(String),
     /// A number, and how it is written.
     Number(f64, String),
     /// Drawn as small bars, scaled to the largest of them.
     Spark(Vec<f64>),
     /// A part of a whole, 0 to 1: drawn as a bar.
     Heat(f64),
+    /// One small bar for each of several, 0 to 1, on the same scale in all rows.
+    Strip(Vec<f64>),
     /// Nobody could tell; the reason.
     Unknown(String),
     Nothing,
@@ -89,6 +94,10 @@ impl Cell {
 
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::new(Value::Text(text.into()))
+    }
+
+    pub(crate) fn words(text: impl Into<String>) -> Self {
+        Self::new(Value::Words(text.into()))
     }
 
     /// A count; a lower bound when somebody did not answer.
@@ -145,20 +154,20 @@ impl Cell {
     /// As a person reads it; small bars have no text.
     pub(crate) fn plain(&self) -> &str {
         match &self.value {
-            Value::Text(text) | Value::Number(_, text) => text,
+            Value::Text(text) | Value::Words(text) | Value::Number(_, text) => text,
             Value::Unknown(_) => "-",
-            Value::Spark(_) | Value::Heat(_) | Value::Nothing => "",
+            Value::Spark(_) | Value::Heat(_) | Value::Strip(_) | Value::Nothing => "",
         }
     }
 
     pub(crate) fn json(&self) -> Json {
         match &self.value {
-            Value::Text(text) => text.as_str().into(),
+            Value::Text(text) | Value::Words(text) => text.as_str().into(),
             Value::Number(number, _) | Value::Heat(number) if number.fract() == 0.0 => {
                 (*number as i64).into()
             }
             Value::Number(number, _) | Value::Heat(number) => (*number).into(),
-            Value::Spark(values) => values.clone().into(),
+            Value::Spark(values) | Value::Strip(values) => values.clone().into(),
             Value::Unknown(reason) => Json::Object(Map::from_iter([(
                 "unknown".to_owned(),
                 reason.as_str().into(),
@@ -182,7 +191,11 @@ impl Cell {
                 let last = |values: &[f64]| values.last().copied().unwrap_or(0.0);
                 last(a).total_cmp(&last(b))
             }
-            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            (Value::Strip(a), Value::Strip(b)) => {
+                let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+                most(a).total_cmp(&most(b))
+            }
+            (Value::Text(a) | Value::Words(a), Value::Text(b) | Value::Words(b)) => a.cmp(b),
             _ => rank(self).cmp(&rank(other)),
         }
     }
@@ -324,6 +337,11 @@ pub(crate) fn json_name(title: &str) -> String {
         .to_lowercase()
         .replace("/s", "_per_second")
         .replace([' ', '-'], "_")
+}
+
+/// RFC 3339, in UTC: producer, broker and reader may live in three zones.
+pub(crate) fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }
 
 pub(crate) fn short_rate(per_second: f64) -> String {

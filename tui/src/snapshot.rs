@@ -63,6 +63,8 @@ pub(crate) struct Runtime {
     /// How long messages are kept.
     pub(crate) retention_ms: Option<i64>,
     pub(crate) failed_puts: Option<i64>,
+    /// By how much its clock is ahead of ours.
+    pub(crate) ahead_ms: Option<i64>,
     /// Why it takes no messages; only our brokers say so.
     pub(crate) read_only_reason: Option<String>,
 }
@@ -113,6 +115,11 @@ pub(crate) struct GroupQueue {
 }
 
 impl GroupQueue {
+    /// What a row for it goes by.
+    pub(crate) fn key(&self) -> String {
+        format!("{} {}/{}", self.topic, self.broker, self.id)
+    }
+
     pub(crate) fn lag(&self) -> i64 {
         (self.max - self.offset).max(0)
     }

@@ -4,6 +4,7 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::sheet::Tone;
+use crate::text::Lang;
 
 /// Which colours to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,6 +13,8 @@ pub enum Palette {
     None,
     #[default]
     Default,
+    /// Without yellow, which is hard to read on white.
+    Light,
     /// Blue and yellow in place of green and red.
     ColorBlind,
 }
@@ -22,6 +25,7 @@ pub struct Theme {
     pub palette: Palette,
     /// No character beyond ASCII.
     pub ascii: bool,
+    pub lang: Lang,
 }
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -33,6 +37,7 @@ impl Theme {
         let (good, warn, bad) = match self.palette {
             Palette::None => (None, None, None),
             Palette::Default => (Some(Color::Green), Some(Color::Yellow), Some(Color::Red)),
+            Palette::Light => (Some(Color::Green), Some(Color::Magenta), Some(Color::Red)),
             Palette::ColorBlind => (Some(Color::Blue), Some(Color::Yellow), Some(Color::Magenta)),
         };
         let colored =
@@ -63,6 +68,18 @@ impl Theme {
         shown.iter().map(bar).collect()
     }
 
+    /// A small bar for each part, 0 to 1; where there are more than fit, each stands for the largest of its neighbours.
+    pub(crate) fn strip(self, parts: &[f64], width: usize) -> String {
+        let bars = if self.ascii { ASCII_BARS } else { BARS };
+        let bar = |parts: &[f64]| match parts.iter().copied().fold(0.0, f64::max) {
+            0.0 if self.ascii => '.',
+            0.0 => '·',
+            part => bars[((part * 7.0).ceil().clamp(0.0, 7.0)) as usize],
+        };
+        let each = parts.len().div_ceil(width.max(1)).max(1);
+        parts.chunks(each).map(bar).collect()
+    }
+
     /// A bar of a part of `width`; anything above nothing shows.
     pub(crate) fn heat(self, part: f64, width: usize) -> String {
         let filled = (part.clamp(0.0, 1.0) * width as f64).ceil() as usize;
@@ -72,6 +89,11 @@ impl Theme {
             ("█", "·")
         };
         full.repeat(filled) + &empty.repeat(width.saturating_sub(filled))
+    }
+
+    /// Words of our own, in the language wanted.
+    pub(crate) fn words(self, text: &str) -> String {
+        self.text(&self.lang.words(text))
     }
 
     /// What a character beyond ASCII of our own texts becomes.
@@ -103,6 +125,8 @@ mod tests {
         assert_eq!(theme.spark(&[0.0, 0.0], 8), "▁▁");
         assert_eq!(theme.heat(0.01, 4), "█···");
         assert_eq!(theme.heat(7.0, 4), "████");
+        assert_eq!(theme.strip(&[0.0, 0.01, 1.0], 8), "·▂█");
+        assert_eq!(theme.strip(&[0.0, 0.01, 1.0, 0.0], 2), "▂█");
         let ascii = Theme {
             ascii: true,
             ..theme

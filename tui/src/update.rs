@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 
-use crate::app::{App, Mode, Page};
-use crate::change::{self, Change, Form};
+use crate::app::{App, Heat, Mode, Outcome, Page};
+use crate::change::{self, Change, Form, Plan, Planned};
 use crate::command::{self, Target};
 use crate::keys::{self, Action, Kind};
-use crate::messages::{Messages, Query};
+use crate::messages::{Answer, Question};
 use crate::snapshot::{Known, Snapshot};
 
 /// Rows that PageUp and PageDown move by.
@@ -23,9 +23,12 @@ pub(crate) enum Event {
     Snapshot(Arc<Snapshot>),
     /// A round of asking gave nothing at all.
     Failed(String),
-    Messages(Query, Known<Messages>),
+    /// What a page wanted to know.
+    Answer(Question, Known<Answer>),
+    /// What was asked for the form of this number.
+    Planned(u64, Known<Plan>),
     /// The change of this number has ended.
-    CarriedOut(u64, Known<String>),
+    CarriedOut(u64, Outcome),
     /// The time, in milliseconds since the epoch.
     Tick(i64),
     /// Only a reason to draw.
@@ -40,6 +43,8 @@ pub(crate) enum Effect {
     /// Into the clipboard of the terminal.
     Copy(String),
     Mouse(bool),
+    /// A plan that the brokers must be asked for, for the form of this number.
+    WorkOut(u64, change::Question),
     /// A change that was confirmed, with its number.
     CarryOut(u64, Change),
 }
@@ -59,15 +64,24 @@ pub(crate) fn update(app: &mut App, event: Event) -> Option<Effect> {
             _ => {}
         },
         Event::Snapshot(snapshot) => app.take(snapshot),
-        // A frozen picture keeps the messages it has; a late answer to another page's query is dropped.
-        Event::Messages(query, found) => {
-            let seen = app.page().query() == Some(&query);
+        // A frozen picture keeps the answer it has; a late answer to another page's question is dropped.
+        Event::Answer(question, found) => {
+            let seen = app.page().question().as_ref() == Some(&question);
             let has = app
-                .messages
+                .answer
                 .as_ref()
-                .is_some_and(|(asked, _)| *asked == query);
+                .is_some_and(|(asked, _)| *asked == question);
             if seen && !(app.frozen && has) {
-                app.messages = Some((query, found));
+                app.answer = Some((question, found));
+            }
+        }
+        // A form that was left wants no answer any more.
+        Event::Planned(number, planned) => {
+            if let Some(form) = &mut app.form
+                && form.asking == Some(number)
+            {
+                form.asking = None;
+                form.take(planned);
             }
         }
         Event::CarriedOut(id, outcome) => {
@@ -100,6 +114,8 @@ fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::PageUp => select(app, |cursor| cursor.saturating_sub(PAGE)),
         Action::Top => select(app, |_| 0),
         Action::Bottom => select(app, |_| usize::MAX),
+        Action::Heat => heat(app),
+        Action::Find => find(app),
         Action::Filter => app.mode = Mode::Filter,
         Action::Command => app.mode = Mode::Command(String::new()),
         Action::Sort(column) => sort(app, column),
@@ -205,15 +221,25 @@ fn choose(app: &mut App, at: usize, action: Action) {
 /// Fields first; then the plan, which is carried out when it is confirmed.
 fn fill_in(app: &mut App, action: Action) -> Option<Effect> {
     let (mut form, latest) = (app.form.take()?, app.latest.clone()?);
+    let mut effect = None;
     match (action, &mut form.plan) {
         (Action::Cancel, _) => return None,
+        _ if form.asking.is_some() => {}
         (Action::Accept, None) => match form.plan(&latest) {
-            Ok(plan) => {
+            Ok(Planned::Plan(plan)) => form.take(Ok(plan)),
+            Ok(Planned::Ask(question)) => {
+                app.asked += 1;
                 form.problem = None;
-                form.plan = Some((plan, String::new()));
+                form.asking = Some(app.asked);
+                effect = Some(Effect::WorkOut(app.asked, question));
             }
-            Err(problem) => form.problem = Some(problem),
+            Err(problem) => form.take(Err(problem)),
         },
+        // A long plan is looked through.
+        (Action::NextField, Some((plan, _))) => {
+            form.at = (form.at + 1).min(plan.lines.len().saturating_sub(1));
+        }
+        (Action::PreviousField, Some(_)) => form.at = form.at.saturating_sub(1),
         (Action::Accept, Some((plan, typed))) => {
             if plan.word.as_ref().is_none_or(|word| word == typed) {
                 let id = app.begin(plan.command.clone());
@@ -233,7 +259,7 @@ fn fill_in(app: &mut App, action: Action) -> Option<Effect> {
     }
     app.form = Some(form);
     app.mode = Mode::Form;
-    None
+    effect
 }
 
 fn edit(text: &mut String, action: Action) {
@@ -261,6 +287,7 @@ fn jump(app: &mut App, kind: Kind) {
         Kind::Topic => matches!(page, Page::Topic(_)),
         Kind::Group => matches!(page, Page::Group(_)),
         Kind::Messages => matches!(page, Page::Messages(_)),
+        Kind::Trace => matches!(page, Page::Trace(_)),
     };
     match row.links.into_iter().find(wanted) {
         Some(page) => app.open(page),
@@ -271,6 +298,40 @@ fn jump(app: &mut App, kind: Kind) {
             ))
         }
     }
+}
+
+/// The object that the row is about, else the page: the first of these that is a topic or group.
+fn heat(app: &mut App) {
+    let row = app.selected_row();
+    let links = row.iter().flat_map(|row| &row.links);
+    let in_list = Page::TOP.iter().any(|(_, page)| page == app.page());
+    let page = Some(app.page()).filter(|_| !in_list);
+    let found = page.into_iter().chain(links).find_map(|page| match page {
+        Page::Topic(name) => Some(Heat::Topic(name.clone())),
+        Page::Group(name) => Some(Heat::Group(name.clone())),
+        _ => None,
+    });
+    match found {
+        Some(of) => app.open(Page::Heat(of)),
+        None => app.notice = Some("this row has no queues".to_owned()),
+    }
+}
+
+/// Begins the command that looks for messages of the topic that is looked at.
+fn find(app: &mut App) {
+    let row = app.selected_row();
+    let links = row.iter().flat_map(|row| &row.links);
+    let topic = std::iter::once(app.page())
+        .chain(links)
+        .find_map(|page| match page {
+            Page::Topic(name) => Some(name.clone()),
+            Page::Messages(query) | Page::Message { query, .. } => Some(query.topic.clone()),
+            _ => None,
+        });
+    app.mode = Mode::Command(match topic {
+        Some(topic) => format!("find {topic} "),
+        None => "find ".to_owned(),
+    });
 }
 
 /// Along the pages of the top; from a page below them, from where it was opened.

@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::app::{App, Mode, Page};
@@ -31,7 +31,7 @@ const GUTTER: usize = 2;
 pub(crate) fn view(app: &App, theme: Theme, frame: &mut Frame<'_>) {
     let sheet = app.sheet();
     let cursor = app.cursor(&sheet);
-    let details = details(app, &sheet, cursor, frame.area());
+    let details = details(app, &sheet, cursor, theme, frame.area());
     let [header, crumbs, facts, body, expanded, prompt, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
@@ -43,7 +43,7 @@ pub(crate) fn view(app: &App, theme: Theme, frame: &mut Frame<'_>) {
     ])
     .areas(frame.area());
     frame.render_widget(header_line(app, theme), header);
-    frame.render_widget(crumbs_line(app, theme), crumbs);
+    frame.render_widget(crumbs_line(app, theme, usize::from(crumbs.width)), crumbs);
     let lines: Vec<Line<'_>> = sheet
         .facts
         .iter()
@@ -55,9 +55,18 @@ pub(crate) fn view(app: &App, theme: Theme, frame: &mut Frame<'_>) {
         Mode::Form => form(app, theme),
         _ => table(app, &sheet, cursor, theme, body),
     };
-    frame.render_widget(Paragraph::new(lines), body);
+    let body_text = Paragraph::new(lines);
+    // Sentences are read to their end; rows are cut.
+    let body_text = match app.mode {
+        Mode::Menu(_) => body_text,
+        Mode::Form => body_text.wrap(Wrap { trim: false }),
+        _ if sheet.rows.is_empty() => body_text.wrap(Wrap { trim: false }),
+        _ => body_text,
+    };
+    frame.render_widget(body_text, body);
     let lines = details.iter().map(|(name, text)| {
-        let name = Span::styled(format!(" {name:>DETAIL_NAME$}  "), theme.style(Tone::Dim));
+        let name = fit(name, DETAIL_NAME, true, theme);
+        let name = Span::styled(format!(" {name}  "), theme.style(Tone::Dim));
         Line::from_iter([name, Span::raw(theme.text(text))])
     });
     frame.render_widget(Paragraph::new(Vec::from_iter(lines)), expanded);
@@ -77,10 +86,11 @@ fn header_line(app: &App, theme: Theme) -> Line<'static> {
             .iter()
             .filter(|broker| broker.runtime.is_err())
             .count();
-        spans.push(Span::raw(format!("  brokers {}", latest.brokers.len())));
+        let brokers = theme.words("brokers");
+        spans.push(Span::raw(format!("  {brokers} {}", latest.brokers.len())));
         if down > 0 {
             spans.push(Span::styled(
-                format!(" ({down} DOWN)"),
+                theme.words(&format!(" ({down} DOWN)")),
                 theme.style(Tone::Bad),
             ));
         }
@@ -92,7 +102,7 @@ fn header_line(app: &App, theme: Theme) -> Line<'static> {
                 .count();
             if count > 0 {
                 spans.push(Span::styled(
-                    format!("  {count} {}", level.word()),
+                    format!("  {count} {}", theme.words(level.word())),
                     theme.style(tone(level)),
                 ));
             }
@@ -105,21 +115,47 @@ fn header_line(app: &App, theme: Theme) -> Line<'static> {
             Tone::Dim
         };
         spans.push(Span::styled(
-            format!("  {} old", client::verdict::span(age_ms)),
+            format!(
+                "  {}",
+                theme.words(&format!("{} old", client::verdict::span(age_ms)))
+            ),
             theme.style(tone),
         ));
     }
     if app.frozen {
-        spans.push(Span::styled("  FROZEN", theme.style(Tone::Warn)));
+        spans.push(Span::styled(
+            format!("  {}", theme.words("FROZEN")),
+            theme.style(Tone::Warn),
+        ));
     }
     if app.mouse {
-        spans.push(Span::styled("  mouse", theme.style(Tone::Dim)));
+        spans.push(Span::styled(
+            format!("  {}", theme.words("mouse")),
+            theme.style(Tone::Dim),
+        ));
     }
     Line::from(spans)
 }
 
-fn crumbs_line(app: &App, theme: Theme) -> Line<'static> {
-    let crumbs = Vec::from_iter(app.crumbs()).join(" › ");
+/// The way to where one is; where it is too long, its end.
+fn crumbs_line(app: &App, theme: Theme, width: usize) -> Line<'static> {
+    let crumbs = app.crumbs().map(|page| match page.is_named() {
+        true => theme.text(&page.title()),
+        false => theme.words(&page.title()),
+    });
+    let crumbs = Vec::from_iter(crumbs);
+    let mut first = 0;
+    let way = |first: usize| {
+        let left_out = if first > 0 { "… › " } else { "" };
+        format!(
+            "{left_out}{}",
+            crumbs.get(first..).unwrap_or_default().join(" › ")
+        )
+    };
+    while first + 1 < crumbs.len() && way(first).width() + 1 > width {
+        first += 1;
+    }
+    let crumbs = way(first);
     let mut spans = vec![Span::styled(
         theme.text(&format!(" {crumbs}")),
         theme.style(Tone::Head),
@@ -132,7 +168,8 @@ fn crumbs_line(app: &App, theme: Theme) -> Line<'static> {
         ));
     }
     if !place.marked.is_empty() {
-        spans.push(Span::raw(format!("  {} marked", place.marked.len())));
+        let marked = theme.words(&format!("{} marked", place.marked.len()));
+        spans.push(Span::raw(format!("  {marked}")));
     }
     Line::from(spans)
 }
@@ -144,6 +181,8 @@ fn fact_line(facts: &[Fact], theme: Theme) -> Line<'static> {
             Value::Nothing => continue,
             Value::Spark(values) => theme.spark(values, FACT_BARS),
             Value::Heat(part) => theme.heat(*part, FACT_BARS),
+            Value::Strip(parts) => theme.strip(parts, FACT_BARS),
+            Value::Words(text) => theme.words(text),
             _ => theme.text(fact.cell.plain()),
         };
         if text.is_empty() {
@@ -152,7 +191,7 @@ fn fact_line(facts: &[Fact], theme: Theme) -> Line<'static> {
         spans.push(Span::raw(" "));
         if !fact.name.is_empty() {
             spans.push(Span::styled(
-                format!("{} ", theme.text(fact.name)),
+                format!("{} ", theme.words(fact.name)),
                 theme.style(Tone::Dim),
             ));
         }
@@ -175,12 +214,15 @@ fn table(app: &App, sheet: &Sheet, cursor: usize, theme: Theme, area: Rect) -> V
             Some(_) => "Nothing is known yet.",
             None => "Asking the name servers …",
         };
-        return vec![Line::default(), Line::raw(theme.text(&format!("  {text}")))];
+        return vec![
+            Line::default(),
+            Line::raw(format!("  {}", theme.words(text))),
+        ];
     }
     if sheet.rows.is_empty() {
         return vec![
             Line::default(),
-            Line::raw(theme.text(&format!("  {}", sheet.empty))),
+            Line::raw(format!("  {}", theme.words(&sheet.empty))),
         ];
     }
     let widths = widths(sheet.columns, usize::from(area.width));
@@ -197,7 +239,7 @@ fn table(app: &App, sheet: &Sheet, cursor: usize, theme: Theme, area: Rect) -> V
                 _ => "",
             };
             fit(
-                &theme.text(&format!("{}{sign}", column.title)),
+                &format!("{}{}", theme.words(column.title), theme.text(sign)),
                 *width,
                 column.right,
                 theme,
@@ -254,6 +296,8 @@ fn cell_text(cell: &Cell, width: usize, right: bool, theme: Theme) -> String {
     match &cell.value {
         Value::Spark(values) => fit(&theme.spark(values, width), width, false, theme),
         Value::Heat(part) => theme.heat(*part, width),
+        Value::Strip(parts) => fit(&theme.strip(parts, width), width, false, theme),
+        Value::Words(text) => fit(&theme.words(text), width, right, theme),
         _ => fit(&theme.text(cell.plain()), width, right, theme),
     }
 }
@@ -331,7 +375,7 @@ fn menu(app: &App, at: usize, theme: Theme) -> Vec<Line<'static>> {
             .enumerate()
             .map(|(place, action)| {
                 let sign = if place == at { ">" } else { " " };
-                let line = Line::raw(theme.text(&format!("  {sign} {}", action.title())));
+                let line = Line::raw(format!("  {sign} {}", theme.words(&action.title())));
                 if place == at {
                     line.style(theme.style(Tone::Head))
                 } else {
@@ -348,11 +392,11 @@ fn form(app: &App, theme: Theme) -> Vec<Line<'static>> {
         return Vec::new();
     };
     let mut lines = vec![Line::styled(
-        theme.text(&format!("  {}", form.action.title())),
+        format!("  {}", theme.words(&form.action.title())),
         theme.style(Tone::Head),
     )];
     let mut say =
-        |text: String, tone| lines.push(Line::styled(theme.text(&text), theme.style(tone)));
+        |text: String, tone| lines.push(Line::styled(theme.words(&text), theme.style(tone)));
     let Some((plan, typed)) = &form.plan else {
         for (place, field) in form.fields.iter().enumerate() {
             let (sign, caret) = if place == form.at {
@@ -371,7 +415,11 @@ fn form(app: &App, theme: Theme) -> Vec<Line<'static>> {
         if let Some(problem) = &form.problem {
             say(format!("    ! {problem}"), Tone::Bad);
         }
-        say("    Enter shows what would be done.".to_owned(), Tone::Dim);
+        let hint = match form.asking {
+            Some(_) => "    Asking the brokers …",
+            None => "    Enter shows what would be done.",
+        };
+        say(hint.to_owned(), Tone::Dim);
         return lines;
     };
     match &plan.word {
@@ -384,7 +432,7 @@ fn form(app: &App, theme: Theme) -> Vec<Line<'static>> {
         None => say("  Enter does it.".to_owned(), Tone::Head),
     }
     say(format!("  the same as: {}", plan.command), Tone::Dim);
-    for line in &plan.lines {
+    for line in plan.lines.iter().skip(form.at) {
         say(format!("    {line}"), Tone::Plain);
     }
     lines
@@ -392,7 +440,13 @@ fn form(app: &App, theme: Theme) -> Vec<Line<'static>> {
 
 /// The selected row in full, if that is wanted: a line per field, a third of the screen at most. On the pulse, the
 /// evidence and the fix are always there.
-fn details(app: &App, sheet: &Sheet, cursor: usize, area: Rect) -> Vec<(String, String)> {
+fn details(
+    app: &App,
+    sheet: &Sheet,
+    cursor: usize,
+    theme: Theme,
+    area: Rect,
+) -> Vec<(String, String)> {
     let browsing = !matches!(app.mode, Mode::Menu(_) | Mode::Form);
     let wanted = browsing && (app.expanded || *app.page() == Page::Pulse);
     let Some(row) = sheet.rows.get(cursor).filter(|_| wanted) else {
@@ -401,13 +455,13 @@ fn details(app: &App, sheet: &Sheet, cursor: usize, area: Rect) -> Vec<(String, 
     let details = row
         .details
         .iter()
-        .map(|(name, text)| ((*name).to_owned(), text.clone()));
+        .map(|(name, text)| (theme.words(name), theme.lang.words(text).into_owned()));
     let mut details = Vec::from_iter(details);
     if app.expanded {
         details.extend(
             row.command
                 .iter()
-                .map(|command| ("command".to_owned(), command.clone())),
+                .map(|command| (theme.words("command"), command.clone())),
         );
         details.extend(
             sheet
@@ -417,10 +471,13 @@ fn details(app: &App, sheet: &Sheet, cursor: usize, area: Rect) -> Vec<(String, 
                 .filter_map(|(column, cell)| {
                     let text = match &cell.value {
                         Value::Unknown(reason) => format!("unknown: {reason}"),
-                        Value::Spark(_) | Value::Heat(_) | Value::Nothing => return None,
+                        Value::Spark(_) | Value::Heat(_) | Value::Strip(_) | Value::Nothing => {
+                            return None;
+                        }
+                        Value::Words(text) => theme.lang.words(text).into_owned(),
                         _ => cell.plain().to_owned(),
                     };
-                    Some((column.title.to_lowercase(), text))
+                    Some((theme.words(column.title).to_lowercase(), text))
                 }),
         );
     }
@@ -478,7 +535,7 @@ fn prompt_line(app: &App, theme: Theme) -> Line<'static> {
             ])
         }
         Mode::Browse | Mode::Menu(_) | Mode::Form => match (&app.notice, &app.failure) {
-            (Some(notice), _) => Line::raw(theme.text(&format!(" {notice}"))),
+            (Some(notice), _) => Line::raw(format!(" {}", theme.words(notice))),
             (None, Some(failure)) => {
                 Line::styled(theme.text(&format!(" ! {failure}")), theme.style(Tone::Bad))
             }
@@ -494,7 +551,7 @@ fn footer_line(app: &App, theme: Theme) -> Line<'static> {
     let spans = hints.flat_map(|(label, word)| {
         [
             Span::styled(format!(" {}", theme.text(label)), theme.style(Tone::Head)),
-            Span::styled(format!(" {word} "), theme.style(Tone::Dim)),
+            Span::styled(format!(" {} ", theme.words(word)), theme.style(Tone::Dim)),
         ]
     });
     Line::from_iter(spans)

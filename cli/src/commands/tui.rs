@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tui::{FrameFormat, Options, Source, Theme, TuiError};
+use tui::{FrameFormat, Lang, Options, Source, Theme, TuiError};
 
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
@@ -41,15 +41,19 @@ pub(crate) struct Args {
     /// Show what was recorded in place of a cluster
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
-    /// Colours: the terminal's own, for the colour-blind, or none [default: default; none if NO_COLOR is set]
+    /// Colours: the terminal's own, those for a light background, for the colour-blind, or none [default: default; none if
+    /// NO_COLOR is set]
     #[arg(long, value_enum)]
     palette: Option<Palette>,
     /// Offer no changes
     #[arg(long)]
     read_only: bool,
-    /// Use ASCII characters only
+    /// Use ASCII characters only; in English
     #[arg(long)]
     ascii: bool,
+    /// Language: English or Chinese [default: that of the locale]
+    #[arg(long, value_enum, value_name = "en|zh", conflicts_with = "ascii")]
+    lang: Option<Language>,
     #[command(flatten)]
     cluster: Cluster,
 }
@@ -57,8 +61,15 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Palette {
     Default,
+    Light,
     ColorBlind,
     None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Language {
+    En,
+    Zh,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -74,6 +85,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let palette = match args.palette {
         Some(Palette::Default) => tui::Palette::Default,
+        Some(Palette::Light) => tui::Palette::Light,
         Some(Palette::ColorBlind) => tui::Palette::ColorBlind,
         Some(Palette::None) => tui::Palette::None,
         None if no_color => tui::Palette::None,
@@ -100,6 +112,12 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let theme = Theme {
         palette,
         ascii: args.ascii,
+        lang: match args.lang {
+            Some(Language::En) => Lang::English,
+            Some(Language::Zh) => Lang::Chinese,
+            None if args.ascii => Lang::English,
+            None => of_locale(|name| std::env::var(name).ok()),
+        },
     };
     let options = Options {
         title,
@@ -138,6 +156,18 @@ fn explain(error: TuiError) -> CliError {
     }
 }
 
+/// The language of the first variable that is set, in the order of setlocale(3).
+fn of_locale(variable: impl Fn(&str) -> Option<String>) -> Lang {
+    let mut set = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(variable)
+        .filter(|value| !value.is_empty());
+    match set.next() {
+        Some(locale) if locale.starts_with("zh") => Lang::Chinese,
+        _ => Lang::English,
+    }
+}
+
 fn size(text: &str) -> std::result::Result<(u16, u16), String> {
     let sides = text
         .split_once('x')
@@ -150,6 +180,22 @@ fn size(text: &str) -> std::result::Result<(u16, u16), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_language_is_that_of_the_locale() {
+        for (variables, expected) in [
+            (&[("LANG", "zh_CN.UTF-8")][..], Lang::Chinese),
+            (&[("LANG", "zh_CN.UTF-8"), ("LC_ALL", "C")], Lang::English),
+            (&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "")], Lang::English),
+            (&[], Lang::English),
+        ] {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(own, _)| *own == name)?;
+                Some(found.1.to_owned())
+            };
+            assert_eq!(of_locale(variable), expected, "{variables:?}");
+        }
+    }
 
     #[test]
     fn sizes() {

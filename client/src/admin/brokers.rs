@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use remoting::protocol::body::cluster::ClusterInfo;
 use remoting::protocol::body::kv::KvTable;
+use remoting::protocol::body::topic::PERM_WRITE;
 use remoting::protocol::codes::RequestCode;
 use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::headers::namesrv::{
     AddWritePermResponseHeader, BrokerNameRequestHeader, WipeWritePermResponseHeader,
 };
-use remoting::protocol::properties::Property;
+use remoting::protocol::properties::{self, Property};
 use serde::de::DeserializeOwned;
 
 use super::{Admin, NoFields, read_properties};
@@ -84,6 +85,27 @@ impl Runtime {
                 .map(str::to_owned),
             table,
         }
+    }
+
+    /// What the broker's clock showed when it answered, in milliseconds since the epoch: its start, and for how long it has
+    /// run, which it tells to the second.
+    pub fn clock_ms(&self) -> Option<i64> {
+        let text = self.table.get("runtime")?;
+        let mut seconds = 0;
+        let words = text.trim_matches(['[', ']', ' ']).split([',', ' ']);
+        let words = Vec::from_iter(words.filter(|word| !word.is_empty()));
+        for pair in words.chunks_exact(2) {
+            let count: i64 = pair[0].parse().ok()?;
+            seconds += count
+                * match pair[1] {
+                    "days" => 86_400,
+                    "hours" => 3_600,
+                    "minutes" => 60,
+                    "seconds" => 1,
+                    _ => return None,
+                };
+        }
+        Some(self.boot_ms? + seconds * 1_000 + 500)
     }
 }
 
@@ -172,6 +194,27 @@ impl Admin {
         self.client().call_ok(broker, request).await.map(drop)
     }
 
+    /// Sets whether a broker takes messages (`brokerPermission`); either way it registers all its topics anew, with the
+    /// permissions that they have.
+    ///
+    /// # Errors
+    /// Any of [`ClientError`].
+    pub async fn set_write_permission(&self, broker: &str, write: bool) -> Result<(), ClientError> {
+        const PERMISSION: &str = "brokerPermission";
+        let config = self.broker_config(broker).await?;
+        let before = config
+            .iter()
+            .rfind(|property| property.key == PERMISSION)
+            .and_then(|property| property.value.parse::<i32>().ok())
+            .ok_or_else(|| ClientError::protocol(broker, "it does not tell brokerPermission"))?;
+        let after = match write {
+            true => before | PERM_WRITE,
+            false => before & !PERM_WRITE,
+        };
+        let text = properties::render([(PERMISSION, after.to_string())]);
+        self.change_broker_config(broker, text).await
+    }
+
     /// Takes the permission to write from all topics of a broker, in one name server's routes.
     /// Returns of how many.
     ///
@@ -255,6 +298,17 @@ mod tests {
             young.earliest_message_ms,
         );
         assert_eq!(known, (0.0, None, None));
+    }
+
+    #[test]
+    fn a_brokers_clock_is_its_start_and_its_age() {
+        let clock_ms =
+            |text: &str| runtime(&[("runtime", text), ("bootTimestamp", "1000000")]).clock_ms();
+        assert_eq!(
+            clock_ms("[ 1 days, 2 hours, 3 minutes, 4 seconds ]"),
+            Some(1_000_500 + 93_784_000)
+        );
+        assert_eq!(clock_ms("for long"), None);
     }
 
     #[test]

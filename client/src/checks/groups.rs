@@ -108,6 +108,58 @@ pub fn hot_queue<'a>(group: &str, queues: impl IntoIterator<Item = Queue<'a>>) -
     Some(finding(group, Level::Warning, "hot queue", evidence, fix))
 }
 
+/// More members than queues: some have nothing to do.
+pub fn idle_members(group: &str, members: usize, queues: usize) -> Option<Finding> {
+    (queues > 0 && members > queues).then(|| {
+        finding(
+            group,
+            Level::Note,
+            "idle members",
+            format!(
+                "{members} members share {queues} queues: {} have none",
+                members - queues
+            ),
+            "mq topic update TOPIC --queues N gives each one; or stop some of them".to_owned(),
+        )
+    })
+}
+
+/// Queues that are shared out unevenly: clients share those of a topic so that no two of them differ by more than one.
+/// `members`: client id, and by topic how many queues it says it owns; `None` for one that did not say.
+pub fn uneven_queues<'a>(
+    group: &str,
+    members: impl IntoIterator<Item = Option<(&'a str, BTreeMap<String, usize>)>>,
+) -> Option<Finding> {
+    let members = members.into_iter().collect::<Option<Vec<_>>>()?;
+    let topics: BTreeSet<&str> = members
+        .iter()
+        .flat_map(|(_, owned)| owned.keys().map(String::as_str))
+        .filter(|topic| !topic.starts_with("%RETRY%"))
+        .collect();
+    let evidence = topics.into_iter().find_map(|topic| {
+        let count = |owned: &BTreeMap<String, usize>| owned.get(topic).copied().unwrap_or(0);
+        let most = members.iter().max_by_key(|(_, owned)| count(owned))?;
+        let least = members.iter().min_by_key(|(_, owned)| count(owned))?;
+        (count(&most.1) > count(&least.1) + 1).then(|| {
+            format!(
+                "{topic}: {} owns {} queues, {} owns {}",
+                most.0,
+                count(&most.1),
+                least.0,
+                count(&least.1)
+            )
+        })
+    })?;
+    let fix = "if it stays so, let all members use the same strategy of allocation and the same release of the client";
+    Some(finding(
+        group,
+        Level::Warning,
+        "uneven queues",
+        evidence,
+        fix.to_owned(),
+    ))
+}
+
 /// Members of a group must subscribe to the same; else each loses the messages of queues that the others own. `members`:
 /// client id, and the topics with their expressions that it says it subscribes to.
 pub fn different_subscriptions<'a>(
@@ -163,7 +215,7 @@ pub fn dead_letters(
         what,
         Subject::DeadLetters(group.to_owned()),
         format!("{} messages{age}", short(messages)),
-        format!("mq consume '%DLQ%{group}' --from first"),
+        format!("mq dlq show {group}"),
     ))
 }
 
@@ -197,6 +249,22 @@ mod tests {
         );
         let found = different_subscriptions("g", [one, two, three]).unwrap();
         assert_eq!(found.evidence, "one wants orders:a, three wants orders:b");
+    }
+
+    #[test]
+    fn members_share_queues_evenly() {
+        let owned = |count: usize| {
+            BTreeMap::from([("orders".to_owned(), count), ("%RETRY%g".to_owned(), 1)])
+        };
+        let members = |counts: [usize; 2]| {
+            let [first, second] = counts.map(owned);
+            uneven_queues("g", [Some(("one", first)), Some(("two", second))])
+        };
+        assert_eq!(members([3, 4]), None);
+        let found = members([2, 6]).unwrap();
+        assert_eq!(found.evidence, "orders: two owns 6 queues, one owns 2");
+        assert_eq!(uneven_queues("g", [Some(("one", owned(9))), None]), None);
+        assert!(idle_members("g", 9, 8).is_some() && idle_members("g", 8, 8).is_none());
     }
 
     #[test]

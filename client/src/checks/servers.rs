@@ -13,6 +13,8 @@ const DISK_WARNING: f64 = 0.75;
 const DISK_REFUSES: f64 = 0.90;
 /// Commit log that waits for its consume queues: consumers do not see these messages yet.
 const DISPATCH_WARNING_BYTES: i64 = 64 << 20;
+/// Written and not flushed: what a power failure would take under ASYNC_FLUSH.
+const UNFLUSHED_BYTES: f64 = 512.0 * 1024.0 * 1024.0;
 /// As the brokers' own limit (`osPageCacheBusyTimeOutMills`): from here on they refuse messages.
 const PAGE_CACHE_BUSY_MS: i64 = 1_000;
 
@@ -151,6 +153,8 @@ pub struct Condition<'a> {
     pub read_only_reason: Option<&'a str>,
     /// Since its start.
     pub failed_puts: Option<i64>,
+    /// Written and not on disk yet, in Apache's way of writing sizes: `1.5 KiB`.
+    pub to_flush: Option<&'a str>,
 }
 
 /// How the store of a broker is.
@@ -206,7 +210,28 @@ pub fn store(name: &str, address: &str, condition: Condition<'_>) -> Vec<Finding
             "its log says why: disk full, disk slow, or messages too large",
         ));
     }
+    let to_flush = condition.to_flush.and_then(size);
+    if let Some(waiting) = to_flush.filter(|waiting| *waiting > UNFLUSHED_BYTES) {
+        found.push(finding(
+            Level::Warning,
+            "flush behind",
+            format!(
+                "{} are written and not on disk: a power failure would take them",
+                bytes(waiting as i64)
+            ),
+            "its disk does not keep up, or flushing fails: see its log and iostat -x 1",
+        ));
+    }
     found
+}
+
+/// Apache's way of writing sizes: `12 B`, `1.5 KiB`.
+fn size(text: &str) -> Option<f64> {
+    let (count, unit) = text.trim().split_once(' ')?;
+    let power = ["B", "KiB", "MiB", "GiB", "TiB"]
+        .iter()
+        .position(|known| *known == unit)?;
+    Some(count.parse::<f64>().ok()? * 1024_f64.powi(i32::try_from(power).ok()?))
 }
 
 /// Brokers of different releases side by side.
@@ -344,6 +369,13 @@ mod tests {
     }
 
     #[test]
+    fn sizes_as_brokers_write_them() {
+        assert_eq!(size("12.5 KiB"), Some(12_800.0));
+        assert_eq!(size("3 B"), Some(3.0));
+        assert_eq!(size("many"), None);
+    }
+
+    #[test]
     fn a_store_that_is_well_has_no_findings() {
         let found = |condition| {
             let found = store("b", "b:1", condition);
@@ -359,6 +391,7 @@ mod tests {
             page_cache_lock_ms: Some(5),
             read_only_reason: None,
             failed_puts: Some(0),
+            to_flush: Some("511.0 MiB"),
         };
         assert_eq!(found(well), []);
         assert_eq!(found(Condition::default()), []);
@@ -368,6 +401,7 @@ mod tests {
             page_cache_lock_ms: Some(2_000),
             read_only_reason: Some("write failed"),
             failed_puts: Some(1),
+            to_flush: Some("1.5 GiB"),
         };
         assert_eq!(
             found(ill),
@@ -377,6 +411,7 @@ mod tests {
                 ("page cache busy", Level::Critical),
                 ("read-only", Level::Critical),
                 ("failed writes", Level::Warning),
+                ("flush behind", Level::Warning),
             ]
         );
     }

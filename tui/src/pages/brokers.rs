@@ -1,5 +1,7 @@
 //! Brokers: who answers, what passes through, how full the disk is.
 
+use client::verdict::span;
+
 use crate::app::{App, Page};
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, bytes};
 use crate::snapshot::Broker;
@@ -31,12 +33,12 @@ fn row(app: &App, broker: &Broker) -> Row {
     } else {
         format!("slave{}", broker.id)
     };
-    let mut cells = vec![Cell::text(broker.name.clone()), Cell::text(role)];
+    let mut cells = vec![Cell::text(broker.name.clone()), Cell::words(role)];
     let page = Page::Broker(broker.address.clone());
     let mut details = Vec::new();
     match &broker.runtime {
         Ok(runtime) => cells.extend([
-            Cell::text("up").tone(Tone::Good),
+            Cell::words("up").tone(Tone::Good),
             Cell::rate(Some(runtime.in_per_second)),
             Cell::rate(Some(runtime.out_per_second)),
             Cell::percent(runtime.disk_used),
@@ -52,7 +54,7 @@ fn row(app: &App, broker: &Broker) -> Row {
             Cell::span(runtime.boot_ms.map(|boot| app.now_ms - boot)),
         ]),
         Err(reason) => {
-            cells.push(Cell::text("DOWN").tone(Tone::Bad));
+            cells.push(Cell::words("DOWN").tone(Tone::Bad));
             cells.extend((0..4).map(|_| Cell::unknown(reason.clone())));
             cells.push(Cell::text(broker.address.clone()));
             cells.extend((0..3).map(|_| Cell::unknown(reason.clone())));
@@ -65,6 +67,15 @@ fn row(app: &App, broker: &Broker) -> Row {
         .command("mq cluster list");
     row.details = details;
     row
+}
+
+/// How far a broker's clock is from ours, if that can be told: it answers to the second.
+fn clock(ahead_ms: Option<i64>) -> Cell {
+    match ahead_ms {
+        Some(ahead @ 2_000..) => Cell::words(format!("{} ahead of ours", span(ahead))),
+        Some(ahead @ ..=-2_000) => Cell::words(format!("{} behind ours", span(-ahead))),
+        _ => Cell::nothing(),
+    }
 }
 
 const QUEUES: [Column; 5] = [
@@ -91,6 +102,7 @@ pub(super) fn one(app: &App, address: &str) -> Sheet {
     };
     sheet.command = Some("mq cluster list".to_owned());
     sheet.fact_line([
+        ("broker", Cell::text(broker.name.clone())),
         ("cluster", Cell::text(broker.cluster.clone())),
         ("address", Cell::text(broker.address.clone())),
         ("id", Cell::whole(broker.id)),
@@ -125,6 +137,7 @@ pub(super) fn one(app: &App, address: &str) -> Sheet {
                         .map_or_else(Cell::nothing, Cell::text),
                 ),
                 ("keeps", Cell::span(runtime.retention_ms)),
+                ("clock", clock(runtime.ahead_ms)),
             ]);
         }
     }

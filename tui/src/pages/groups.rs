@@ -54,7 +54,7 @@ fn verdict(app: &App, latest: &Snapshot, group: &Group) -> Cell {
         Verdict::Growing { .. } | Verdict::Unread => Tone::Warn,
         _ => Tone::Bad,
     };
-    Cell::text(verdict.to_string()).tone(tone)
+    Cell::words(verdict.to_string()).tone(tone)
 }
 
 fn members(group: &Group) -> Cell {
@@ -77,7 +77,7 @@ fn row(app: &App, latest: &Snapshot, group: &Group) -> Row {
         group
             .model
             .clone()
-            .map_or_else(Cell::nothing, |model| Cell::text(model.to_lowercase())),
+            .map_or_else(Cell::nothing, |model| Cell::words(model.to_lowercase())),
         age(app, group.asked_ms),
     ];
     let mut topics: Vec<&str> = group
@@ -130,7 +130,7 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
     ]);
     let who = match &group.members {
         Err(reason) => Cell::unknown(reason.clone()),
-        Ok(list) if list.is_empty() => Cell::text("nobody").tone(Tone::Bad),
+        Ok(list) if list.is_empty() => Cell::words("nobody").tone(Tone::Bad),
         Ok(list) => Cell::text(
             list.iter()
                 .map(|member| member.id.as_str())
@@ -145,14 +145,14 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
             group
                 .model
                 .clone()
-                .map_or_else(Cell::nothing, |model| Cell::text(model.to_lowercase())),
+                .map_or_else(Cell::nothing, |model| Cell::words(model.to_lowercase())),
         ),
         ("", who),
     ]);
     if let Some(differing) = different_subscriptions(group) {
         sheet.fact_line([(
             "subscriptions differ",
-            Cell::text(differing.evidence).tone(Tone::Bad),
+            Cell::words(differing.evidence).tone(Tone::Bad),
         )]);
     }
     match &group.queues {
@@ -193,16 +193,13 @@ fn queue_row(app: &App, group: &Group, queue: &GroupQueue, all: &[GroupQueue]) -
         Cell::whole(queue.max),
     ];
     let topic = Page::Topic(queue.topic.clone());
-    let messages = Page::Messages(Query {
-        topic: queue.topic.clone(),
-        queue: Some((queue.broker.clone(), queue.id)),
-    });
-    Row::new(
-        format!("{} {}/{}", queue.topic, queue.broker, queue.id),
-        cells,
-    )
-    .link([topic.clone(), Page::Group(group.name.clone()), messages])
-    .link(broker_page(app, &queue.broker))
-    .open(topic)
-    .command(format!("mq group lag {} --queues", group.name))
+    let messages = Page::Messages(Query::latest(
+        &queue.topic,
+        Some((queue.broker.clone(), queue.id)),
+    ));
+    Row::new(queue.key(), cells)
+        .link([topic.clone(), Page::Group(group.name.clone()), messages])
+        .link(broker_page(app, &queue.broker))
+        .open(topic)
+        .command(format!("mq group lag {} --queues", group.name))
 }

@@ -8,15 +8,15 @@ const COLUMNS: [Column; 2] = [Column::text("KEY", 10), Column::wide("DOES", 28)]
 pub(super) fn help() -> Sheet {
     let mut sheet = Sheet::new(&COLUMNS);
     sheet.fact_line([
-        ("-", Cell::text("not known: a server did not answer")),
-        ("≥", Cell::text("at least: one of several did not")),
+        ("-", Cell::words("not known: a server did not answer")),
+        ("≥", Cell::words("at least: one of several did not")),
     ]);
     sheet.rows = keys::BROWSE
         .iter()
         .map(|binding| {
             let cells = vec![
                 Cell::text(binding.label).tone(Tone::Head),
-                Cell::text(binding.help),
+                Cell::words(binding.help),
             ];
             Row::new(binding.label, cells)
         })

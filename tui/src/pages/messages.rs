@@ -1,10 +1,12 @@
-//! The latest messages of a topic or queue, and one of them in full.
+//! Messages of a topic or queue, one of them in full, and its life.
 
 use client::message::MessageExt;
+use client::names::DLQ_PREFIX;
 
 use crate::app::{App, Page};
-use crate::messages::{Messages, Query};
-use crate::sheet::{Cell, Column, Row, Sheet, Tone, bytes};
+use crate::change::quoted;
+use crate::messages::{Answer, Find, Messages, Query, Question};
+use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, bytes, time};
 
 use super::topics::broker_page;
 
@@ -24,22 +26,54 @@ const COLUMNS: [Column; 8] = [
     Column::number("SIZE", 9),
 ];
 
-/// What is known of the query, or why nothing is, in the sheet.
-fn found<'a>(app: &'a App, query: &Query, sheet: &mut Sheet) -> Option<&'a Messages> {
-    match &app.messages {
-        Some((asked, Ok(messages))) if asked == query => return Some(messages),
-        Some((asked, Err(reason))) if asked == query => sheet.empty = format!("unknown: {reason}"),
+/// What is known of the question, or why nothing is, in the sheet.
+fn found<'a>(app: &'a App, question: &Question, sheet: &mut Sheet) -> Option<&'a Answer> {
+    match &app.answer {
+        Some((asked, Ok(answer))) if asked == question => return Some(answer),
+        Some((asked, Err(reason))) if asked == question => {
+            sheet.empty = format!("unknown: {reason}");
+        }
         _ => sheet.empty = "asking the brokers …".to_owned(),
     }
     None
 }
 
+/// The same for messages.
+fn messages<'a>(app: &'a App, query: &Query, sheet: &mut Sheet) -> Option<&'a Messages> {
+    match found(app, &Question::Messages(query.clone()), sheet)? {
+        Answer::Messages(messages) => Some(messages),
+        Answer::Trace(_) => None,
+    }
+}
+
+/// The command line that shows the same.
+fn command(query: &Query) -> String {
+    let topic = quoted(&query.topic);
+    let queue = query
+        .queue
+        .as_ref()
+        .map_or_else(String::new, |(broker, id)| {
+            format!(" --queue {broker}:{id}")
+        });
+    match &query.find {
+        Find::Latest => format!("mq message tail {topic}{queue}"),
+        Find::Key(key) => format!("mq message find {topic}{queue} --key {}", quoted(key)),
+        Find::Id(id) => format!("mq message find {topic}{queue} --id {}", quoted(id)),
+        Find::From(from_ms) => format!("mq message find {topic}{queue} --from {}", time(*from_ms)),
+    }
+}
+
 pub(super) fn list(app: &App, query: &Query) -> Sheet {
-    let mut sheet = Sheet::new(&COLUMNS).command(format!("mq consume {}", query.topic));
-    let Some(messages) = found(app, query, &mut sheet) else {
+    let mut sheet = Sheet::new(&COLUMNS).command(command(query));
+    let Some(messages) = messages(app, query, &mut sheet) else {
         return sheet;
     };
-    sheet.empty = "no messages".to_owned();
+    sheet.empty = match query.find {
+        Find::Latest => "no messages",
+        _ => "no such message; it may have expired",
+    }
+    .to_owned();
+    let dead = query.topic.strip_prefix(DLQ_PREFIX);
     for message in messages {
         let place = place(message);
         let cells = vec![
@@ -56,17 +90,74 @@ pub(super) fn list(app: &App, query: &Query) -> Sheet {
             Row::new(place.clone(), cells)
                 .link([Page::Topic(query.topic.clone())])
                 .link(broker_page(app, &message.queue.broker_name))
+                .link(dead.map(|group| Page::Group(group.to_owned())))
+                .link([Page::Trace(message.message_id().to_owned())])
                 .detail("id", message.message_id())
                 .open(Page::Message {
                     query: query.clone(),
                     place,
                 })
-                .command(format!(
-                    "mq message get {} --topic {}",
-                    message.message_id(),
-                    query.topic
-                )),
+                .command(get(message, query)),
         );
+    }
+    sheet
+}
+
+fn get(message: &MessageExt, query: &Query) -> String {
+    format!(
+        "mq message get {} --topic {}",
+        message.message_id(),
+        quoted(&query.topic)
+    )
+}
+
+const EVENTS: [Column; 7] = [
+    Column::text("TIME", 24),
+    Column::text("EVENT", 11),
+    Column::wide("GROUP", 14),
+    Column::wide("OUTCOME", 14),
+    Column::number("COST", 7),
+    Column::number("RETRIES", 7),
+    Column::text("CLIENT", 15),
+];
+
+/// What became of a message, as the clients that trace have written it down.
+pub(super) fn trace(app: &App, id: &str) -> Sheet {
+    let mut sheet = Sheet::new(&EVENTS).command(format!("mq message trace {}", quoted(id)));
+    let Some(Answer::Trace(events)) = found(app, &Question::Trace(id.to_owned()), &mut sheet)
+    else {
+        return sheet;
+    };
+    sheet.empty =
+        "nobody has traced it; clients trace with enableMsgTrace, into a topic of brokers with \
+                   traceTopicEnable=true"
+            .to_owned();
+    for (number, event) in events.iter().enumerate() {
+        let tone = match event.outcome.as_str() {
+            "timeout" | "exception" | "returned nothing" | "failed" => Tone::Bad,
+            _ => Tone::Plain,
+        };
+        let cells = vec![
+            Cell::text(time(event.time_ms)),
+            Cell::words(event.what),
+            Cell::text(event.group.clone()),
+            Cell::words(event.outcome.clone()).tone(tone),
+            event.cost_ms.map_or_else(Cell::nothing, |ms| {
+                Cell::new(Value::Number(ms as f64, format!("{ms} ms")))
+            }),
+            event.retries.map_or_else(Cell::nothing, Cell::whole),
+            Cell::text(event.client.clone()),
+        ];
+        let mut row = Row::new(number.to_string(), cells).detail("id", event.message_id.clone());
+        let known = app.latest.as_ref().and_then(|l| l.group(&event.group));
+        if known.is_some() {
+            let page = Page::Group(event.group.clone());
+            row = row.link([page.clone()]).open(page);
+        }
+        if let Some(topic) = &event.topic {
+            row = row.link([Page::Topic(topic.clone())]);
+        }
+        sheet.rows.push(row);
     }
     sheet
 }
@@ -91,18 +182,16 @@ const FIELDS: [Column; 2] = [Column::text("FIELD", 18), Column::wide("VALUE", 40
 
 pub(super) fn one(app: &App, query: &Query, wanted: &str) -> Sheet {
     let mut sheet = Sheet::new(&FIELDS);
-    let Some(messages) = found(app, query, &mut sheet) else {
+    let Some(messages) = messages(app, query, &mut sheet) else {
         return sheet;
     };
     let Some(message) = messages.iter().find(|message| place(message) == wanted) else {
         sheet.empty = "newer messages have taken its place in the list".to_owned();
         return sheet;
     };
-    sheet.command = Some(format!(
-        "mq message get {} --topic {}",
-        message.message_id(),
-        query.topic
-    ));
+    sheet.command = Some(get(message, query));
+    let trace = Page::Trace(message.message_id().to_owned());
+    let topic = Page::Topic(query.topic.clone());
     let mut fields: Vec<(String, String)> = vec![
         ("id".to_owned(), message.message_id().to_owned()),
         ("offset id".to_owned(), message.offset_message_id.clone()),
@@ -146,7 +235,9 @@ pub(super) fn one(app: &App, query: &Query, wanted: &str) -> Sheet {
                 Cell::text(name.clone()).tone(Tone::Dim),
                 Cell::text(value.clone()),
             ];
-            Row::new(format!("{place} {name}"), cells).detail("value", value)
+            Row::new(format!("{place} {name}"), cells)
+                .link([topic.clone(), trace.clone()])
+                .detail("value", value)
         })
         .collect();
     sheet
@@ -192,9 +283,4 @@ fn dump(body: &[u8]) -> impl Iterator<Item = String> {
 
 fn hex(bytes: &[u8]) -> String {
     Vec::from_iter(bytes.iter().map(|byte| format!("{byte:02x}"))).join(" ")
-}
-
-/// RFC 3339, in UTC: producer, broker and reader may live in three zones.
-fn time(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }

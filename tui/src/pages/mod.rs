@@ -6,6 +6,7 @@ use crate::sheet::{Cell, Sheet, Tone};
 mod brokers;
 mod clients;
 mod groups;
+mod heat;
 mod help;
 mod log;
 mod messages;
@@ -30,7 +31,10 @@ pub(crate) fn sheet(app: &App, page: &Page) -> Sheet {
         Page::Store => store::store(app),
         Page::Messages(query) => messages::list(app, query),
         Page::Message { query, place } => messages::one(app, query, place),
+        Page::Trace(id) => messages::trace(app, id),
+        Page::Heat(of) => heat::heat(app, of),
         Page::Log => log::log(app),
+        Page::Outcome(id) => log::outcome(app, *id),
         Page::Help => help::help(),
     }
 }
@@ -38,7 +42,8 @@ pub(crate) fn sheet(app: &App, page: &Page) -> Sheet {
 /// How old a value is, if that is worth a word.
 fn age(app: &App, asked_ms: i64) -> Cell {
     let age_ms = app.now_ms - asked_ms;
-    if age_ms < STALE_MS {
+    // Never asked: the value itself says so.
+    if age_ms < STALE_MS || asked_ms == 0 {
         return Cell::nothing();
     }
     Cell::span(Some(age_ms)).tone(Tone::Dim)

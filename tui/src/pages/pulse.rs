@@ -48,7 +48,7 @@ pub(super) fn pulse(app: &App) -> Sheet {
     sheet.fact_line([
         ("backlog", backlog_now(snapshot)),
         ("", Cell::new(Value::Spark(backlog.clone()))),
-        ("", Cell::text(trend(&backlog))),
+        ("", Cell::words(trend(&backlog))),
     ]);
     let found = findings(app);
     let mut behind: Vec<&Group> = snapshot
@@ -70,10 +70,10 @@ pub(super) fn pulse(app: &App) -> Sheet {
             finding.evidence.len()
         );
         let cells = vec![
-            Cell::text(finding.level.word()).tone(tone(finding.level)),
-            Cell::text(finding.what).tone(tone(finding.level)),
+            Cell::words(finding.level.word()).tone(tone(finding.level)),
+            Cell::words(finding.what).tone(tone(finding.level)),
             Cell::text(finding.subject.to_string()),
-            Cell::text(finding.evidence.clone()),
+            Cell::words(finding.evidence.clone()),
         ];
         let open = page(&finding);
         let mut row = Row::new(key, cells)
@@ -117,7 +117,7 @@ fn cluster(snapshot: &Snapshot) -> Vec<(&'static str, Cell)> {
     let count = |count: usize| Cell::whole(count as i64);
     let brokers = match down {
         0 => count(snapshot.brokers.len()),
-        down => Cell::text(format!("{} ({down} DOWN)", snapshot.brokers.len())).tone(Tone::Bad),
+        down => Cell::words(format!("{} ({down} DOWN)", snapshot.brokers.len())).tone(Tone::Bad),
     };
     let disk = snapshot
         .brokers
@@ -166,10 +166,10 @@ fn calm(app: &App, snapshot: &Snapshot, group: &Group) -> Row {
     let lag = group.lag().unwrap_or(0);
     let page = Page::Group(group.name.clone());
     let cells = vec![
-        Cell::text(Level::Note.word()),
-        Cell::text("lag"),
+        Cell::words(Level::Note.word()),
+        Cell::words("lag"),
         Cell::text(group.name.clone()),
-        Cell::text(format!("{} messages; {verdict}", short(lag))),
+        Cell::words(format!("{} messages; {verdict}", short(lag))),
     ];
     Row::new(format!("group {}", group.name), cells)
         .link([page.clone()])

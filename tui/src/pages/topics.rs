@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use client::names::DLQ_PREFIX;
+
 use crate::app::{App, Page};
-use crate::findings::DLQ_PREFIX;
 use crate::messages::Query;
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 use crate::snapshot::{Group, GroupQueue, Topic};
@@ -83,10 +84,7 @@ fn row(app: &App, topic: &Topic, groups: &[&Group]) -> Row {
     Row::new(topic.name.clone(), cells)
         .link([
             page.clone(),
-            Page::Messages(Query {
-                topic: topic.name.clone(),
-                queue: None,
-            }),
+            Page::Messages(Query::latest(&topic.name, None)),
         ])
         .link(links)
         .open(page)
@@ -143,7 +141,7 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
     };
     let groups = consumers(app).remove(name).unwrap_or_default();
     let words = if groups.is_empty() {
-        Cell::text("none").tone(Tone::Warn)
+        Cell::words("none").tone(Tone::Warn)
     } else {
         Cell::text(groups.iter().map(consuming).collect::<Vec<_>>().join(", "))
     };
@@ -182,10 +180,7 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
             Cell::span(queue.last_ms.map(|last| app.now_ms - last)),
         ];
         let links = groups.iter().map(|group| Page::Group(group.name.clone()));
-        let messages = Page::Messages(Query {
-            topic: name.to_owned(),
-            queue: Some((queue.broker.clone(), queue.id)),
-        });
+        let messages = Page::Messages(Query::latest(name, Some((queue.broker.clone(), queue.id))));
         sheet.rows.push(
             Row::new(format!("{}/{}", queue.broker, queue.id), cells)
                 .link([Page::Topic(name.to_owned())])
@@ -221,7 +216,7 @@ const DEAD: [Column; 5] = [
 
 /// Messages that groups gave up.
 pub(super) fn dead_letters(app: &App) -> Sheet {
-    let mut sheet = Sheet::new(&DEAD).command("mq topic list --all");
+    let mut sheet = Sheet::new(&DEAD).command("mq dlq list");
     sheet.empty = "no group has a dead-letter topic".to_owned();
     for topic in app.latest.iter().flat_map(|latest| &latest.topics) {
         let Some(group) = topic.name.strip_prefix(DLQ_PREFIX) else {
@@ -252,13 +247,10 @@ pub(super) fn dead_letters(app: &App) -> Sheet {
                 .link([
                     page.clone(),
                     Page::Group(group.to_owned()),
-                    Page::Messages(Query {
-                        topic: topic.name.clone(),
-                        queue: None,
-                    }),
+                    Page::Messages(Query::latest(&topic.name, None)),
                 ])
                 .open(page)
-                .command(format!("mq consume '{}' --from first", topic.name)),
+                .command(format!("mq dlq show {group}")),
         );
     }
     sheet

@@ -1,8 +1,14 @@
 //! What is kept of the answers to a round's questions.
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
 use client::Admin;
 use client::admin::{self, version_name};
 
+use remoting::protocol::body::stats::ConsumeStats;
+
+use super::now_ms;
 use crate::snapshot::{GroupQueue, Known, Member, Running, Runtime, Subscription, TopicQueue};
 
 /// What a group's connections tell.
@@ -17,7 +23,14 @@ fn reason(error: client::ClientError) -> String {
 }
 
 pub(crate) async fn runtime(admin: &Admin, address: &str) -> Known<Runtime> {
-    admin.runtime(address).await.map(kept).map_err(reason)
+    let asked_at = Instant::now();
+    let runtime = admin.runtime(address).await.map_err(reason)?;
+    let half = i64::try_from(asked_at.elapsed().as_millis() / 2).unwrap_or_default();
+    let ahead_ms = runtime.clock_ms().map(|clock| clock - (now_ms() - half));
+    Ok(Runtime {
+        ahead_ms,
+        ..kept(runtime)
+    })
 }
 
 fn kept(runtime: admin::Runtime) -> Runtime {
@@ -32,6 +45,7 @@ fn kept(runtime: admin::Runtime) -> Runtime {
         pull_queue: number("pullThreadPoolQueueSize"),
         failed_puts: number("putMessageFailedTimes"),
         retention_ms: None,
+        ahead_ms: None,
         version: runtime.version,
         in_per_second: runtime.in_per_second,
         out_per_second: runtime.out_per_second,
@@ -100,18 +114,31 @@ pub(crate) async fn group_queues(
         .consume_stats(address, group, None)
         .await
         .map_err(reason)?;
-    let queues = stats
-        .offset_table
-        .0
-        .into_iter()
-        .map(|(queue, offsets)| GroupQueue {
-            topic: queue.topic,
-            broker: queue.broker_name,
-            id: queue.queue_id,
-            max: offsets.broker_offset,
-            offset: offsets.consumer_offset.max(0),
-            last_ms: (offsets.last_timestamp > 0).then_some(offsets.last_timestamp),
-        });
+    Ok(queues_of(stats).collect())
+}
+
+fn queues_of(stats: ConsumeStats) -> impl Iterator<Item = GroupQueue> {
+    let queues = stats.offset_table.0.into_iter();
+    queues.map(|(queue, offsets)| GroupQueue {
+        topic: queue.topic,
+        broker: queue.broker_name,
+        id: queue.queue_id,
+        max: offsets.broker_offset,
+        offset: offsets.consumer_offset.max(0),
+        last_ms: (offsets.last_timestamp > 0).then_some(offsets.last_timestamp),
+    })
+}
+
+/// The queues of all groups of a broker, by group.
+pub(crate) async fn standings(
+    admin: &Admin,
+    address: &str,
+) -> Known<BTreeMap<String, Vec<GroupQueue>>> {
+    let groups = admin.all_consume_stats(address).await.map_err(reason)?;
+    let queues = groups.into_iter().map(|(group, of_topics)| {
+        let queues = of_topics.into_iter().flat_map(queues_of);
+        (group, queues.collect())
+    });
     Ok(queues.collect())
 }
 

@@ -1,8 +1,9 @@
 //! The one task that asks the servers. Each round asks everybody at once, each with its own deadline, and ends in a whole
 //! snapshot: a server that does not answer is data in it.
 //!
-//! A round asks for a bounded number of topics and groups, those asked longest ago first, so that watching ten thousand
-//! topics costs the brokers no more than watching a few hundred. What was not asked keeps its value and its age.
+//! A round asks for a bounded number of topics and for the members of a bounded number of groups, those asked longest ago
+//! first, so that watching ten thousand topics costs the brokers no more than watching a few hundred. What was not asked keeps
+//! its value and its age. How far all groups of a broker are, it says in one answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,16 +11,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use client::Admin;
 use client::fan_out::all;
+use client::names::{DLQ_PREFIX, is_system_group, is_system_topic};
 
-use crate::snapshot::{Broker, Group, Known, NameServer, Running, Snapshot, Topic};
+use crate::snapshot::{Broker, Group, GroupQueue, Known, NameServer, Running, Snapshot, Topic};
 
 mod ask;
 
-/// Topics and groups asked in a round.
-const TOPICS_PER_ROUND: usize = 300;
-const GROUPS_PER_ROUND: usize = 200;
+/// Topics asked in a round, and in the first one.
+const TOPICS_PER_ROUND: usize = 150;
+const TOPICS_AT_FIRST: usize = 1_000;
+/// Groups that are asked for their members in a round.
+const GROUPS_PER_ROUND: usize = 64;
+/// Up to so many groups, a master is asked for the lag of all of them at once, in each round. With more, the answer would be
+/// too long: they are asked for their lag as for their members.
+const GROUPS_AT_ONCE: usize = 500;
 /// Consumers asked about themselves in a round: the broker passes each question on to its client.
-const CLIENTS_PER_ROUND: usize = 32;
+const CLIENTS_PER_ROUND: usize = 16;
 /// Lists of names and settings are asked for every so many rounds.
 const LISTS_EVERY: u64 = 5;
 
@@ -34,9 +41,14 @@ pub(crate) struct Poller {
     topics: BTreeMap<Master, Known<Vec<String>>>,
     groups: BTreeMap<Master, Known<Vec<String>>>,
     known: Snapshot,
+    /// When it was last asked who is connected, by group.
+    connected: BTreeMap<String, i64>,
     /// When consumers were last asked about themselves, and what they said, by group and client.
     running: BTreeMap<(String, String), (i64, Known<Running>)>,
 }
+
+/// By master's address and group: its queues.
+type Standings = BTreeMap<String, BTreeMap<String, Vec<GroupQueue>>>;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Master {
@@ -60,6 +72,7 @@ impl Poller {
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),
             known: Snapshot::default(),
+            connected: BTreeMap::new(),
             running: BTreeMap::new(),
         }
     }
@@ -219,7 +232,7 @@ impl Poller {
             .map(|broker| broker.cluster.as_str())
             .collect();
         where_it_is.retain(|name, masters| {
-            !is_system_topic(name)
+            (!is_system_topic(name) || name.starts_with(DLQ_PREFIX))
                 && !clusters.contains(name.as_str())
                 && !masters.iter().any(|m| m.name == *name)
         });
@@ -230,7 +243,11 @@ impl Poller {
             .map(|topic| (topic.name.as_str(), topic))
             .collect();
         let asked_ms = |name: &str| known.get(name).map_or(0, |topic| topic.asked_ms);
-        let (due, kept) = oldest(where_it_is, TOPICS_PER_ROUND, asked_ms);
+        let count = match known.is_empty() {
+            true => TOPICS_AT_FIRST,
+            false => TOPICS_PER_ROUND,
+        };
+        let (due, kept) = oldest(where_it_is, count, asked_ms);
         let admin = &self.admin;
         let asked = all(due, |(name, masters)| {
             let (admin, alive) = (admin.clone(), alive.clone());
@@ -252,35 +269,81 @@ impl Poller {
             }
         });
         let mut topics = asked.await;
-        topics.extend(
-            kept.iter()
-                .filter_map(|name| known.get(name.as_str()).copied().cloned()),
-        );
+        topics.extend(kept.into_iter().map(|(name, _)| {
+            let known = known.get(name.as_str()).copied().cloned();
+            known.unwrap_or_else(|| Topic {
+                name,
+                asked_ms: 0,
+                queues: Err("not asked yet".to_owned()),
+                incomplete: true,
+            })
+        }));
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         topics
+    }
+
+    /// Where all groups of each live master stand, by its address: one answer for all. A master that does not give it is
+    /// asked group by group.
+    async fn standings(&self, alive: &BTreeSet<String>) -> Standings {
+        let admin = &self.admin;
+        let masters = self.groups.keys().map(|master| master.address.clone());
+        let asked = all(
+            masters.filter(|address| alive.contains(address)),
+            |address| {
+                let admin = admin.clone();
+                async move { (ask::standings(&admin, &address).await, address) }
+            },
+        );
+        let answers = asked.await.into_iter();
+        answers
+            .filter_map(|(standings, address)| Some((address, standings.ok()?)))
+            .collect()
     }
 
     async fn ask_groups(&mut self, alive: &BTreeSet<String>) -> Vec<Group> {
         let mut where_it_is = holders(&self.groups);
         where_it_is.retain(|name, _| !is_system_group(name));
+        let standings = match where_it_is.len() {
+            ..=GROUPS_AT_ONCE => self.standings(alive).await,
+            _ => Standings::new(),
+        };
+        let standings = Arc::new(standings);
         let known: BTreeMap<&str, &Group> = self
             .known
             .groups
             .iter()
             .map(|group| (group.name.as_str(), group))
             .collect();
-        let asked_ms = |name: &str| known.get(name).map_or(0, |group| group.asked_ms);
+        self.connected
+            .retain(|name, _| where_it_is.contains_key(name));
+        let asked_ms = |name: &str| self.connected.get(name).copied().unwrap_or(0);
         let (due, kept) = oldest(where_it_is, GROUPS_PER_ROUND, asked_ms);
+        let kept: Vec<Group> = kept
+            .into_iter()
+            .filter_map(|(name, masters)| {
+                let mut group = (*known.get(name.as_str())?).clone();
+                if let Some(parts) = parts_of(&name, &masters, alive, &standings) {
+                    (group.queues, group.incomplete) = together(parts);
+                    group.asked_ms = now_ms();
+                }
+                Some(group)
+            })
+            .collect();
         let admin = &self.admin;
         let asked = all(due, |(name, masters)| {
-            let (admin, alive) = (admin.clone(), alive.clone());
+            let (admin, alive, standings) = (admin.clone(), alive.clone(), standings.clone());
             async move {
                 let mut parts = Vec::new();
-                for master in &masters {
-                    parts.push(match master.dead(&alive) {
-                        Some(reason) => Err(reason),
-                        None => ask::group_queues(&admin, &master.address, &name).await,
-                    });
+                match parts_of(&name, &masters, &alive, &standings) {
+                    Some(known) => parts = known,
+                    None => {
+                        for master in &masters {
+                            parts.push(match master.dead(&alive) {
+                                Some(reason) => Err(reason),
+                                None => ask::group_queues(&admin, &master.address, &name).await,
+                            });
+                        }
+                    }
                 }
                 let (queues, incomplete) = together(parts);
                 // Consumers are connected to every broker: the first that answers knows them all.
@@ -316,10 +379,9 @@ impl Poller {
             }
         });
         let asked = asked.await;
-        let kept = kept
-            .iter()
-            .filter_map(|name| known.get(name.as_str()).copied().cloned());
-        let kept: Vec<Group> = kept.collect();
+        let now_ms = now_ms();
+        let names = asked.iter().map(|(group, _)| (group.name.clone(), now_ms));
+        self.connected.extend(names);
         let mut groups: Vec<Group> = self.ask_clients(asked).await;
         groups.extend(kept);
         groups.sort_by(|a, b| a.name.cmp(&b.name));
@@ -370,6 +432,9 @@ impl Poller {
     }
 }
 
+/// Names, each with the masters that have it.
+type Holders = Vec<(String, Vec<Master>)>;
+
 /// By name: the masters that have it.
 fn holders(lists: &BTreeMap<Master, Known<Vec<String>>>) -> BTreeMap<String, Vec<Master>> {
     let mut holders: BTreeMap<String, Vec<Master>> = BTreeMap::new();
@@ -384,16 +449,33 @@ fn holders(lists: &BTreeMap<Master, Known<Vec<String>>>) -> BTreeMap<String, Vec
     holders
 }
 
-/// The `count` that were asked longest ago, and the names of the others.
+/// The `count` that were asked longest ago, and the others.
 fn oldest(
     all: BTreeMap<String, Vec<Master>>,
     count: usize,
     asked_ms: impl Fn(&str) -> i64,
-) -> (Vec<(String, Vec<Master>)>, Vec<String>) {
+) -> (Holders, Holders) {
     let mut due = Vec::from_iter(all);
     due.sort_by_key(|(name, _)| asked_ms(name));
     let kept = due.split_off(count.min(due.len()));
-    (due, kept.into_iter().map(|(name, _)| name).collect())
+    (due, kept)
+}
+
+/// What each master says of a group's queues; `None` if a live one has not told of all its groups.
+fn parts_of(
+    group: &str,
+    masters: &[Master],
+    alive: &BTreeSet<String>,
+    standings: &Standings,
+) -> Option<Vec<Known<Vec<GroupQueue>>>> {
+    let parts = masters.iter().map(|master| {
+        if let Some(reason) = master.dead(alive) {
+            return Some(Err(reason));
+        }
+        let groups = standings.get(&master.address)?;
+        Some(Ok(groups.get(group).cloned().unwrap_or_default()))
+    });
+    parts.collect()
 }
 
 /// The parts of all masters as one, and whether one is missing.
@@ -414,38 +496,6 @@ fn together<T>(parts: Vec<Known<Vec<T>>>) -> (Known<Vec<T>>, bool) {
     }
 }
 
-/// Topics that RocketMQ makes for itself; dead letters are of interest.
-fn is_system_topic(name: &str) -> bool {
-    const NAMES: [&str; 8] = [
-        "TBW102",
-        "SELF_TEST_TOPIC",
-        "SCHEDULE_TOPIC_XXXX",
-        "BenchmarkTest",
-        "OFFSET_MOVED_EVENT",
-        "TRANS_CHECK_MAX_TIME_TOPIC",
-        "DefaultHeartBeatSyncerTopic",
-        "CHECKPOINT_TOPIC",
-    ];
-    let lower = name.to_lowercase();
-    NAMES.contains(&name)
-        || name.starts_with("%RETRY%")
-        || lower.starts_with("rmq_sys_")
-        || name.ends_with("_REPLY_TOPIC")
-}
-
-fn is_system_group(name: &str) -> bool {
-    const NAMES: [&str; 7] = [
-        "TOOLS_CONSUMER",
-        "FILTERSRV_CONSUMER",
-        "SELF_TEST_C_GROUP",
-        "CID_ONS-HTTP-PROXY",
-        "CID_ONSAPI_PERMISSION",
-        "CID_ONSAPI_OWNER",
-        "CID_ONSAPI_PULL",
-    ];
-    NAMES.contains(&name) || name.starts_with("CID_RMQ_SYS_")
-}
-
 /// Milliseconds since the epoch.
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now()
@@ -462,8 +512,27 @@ mod tests {
     fn those_asked_longest_ago_come_first() {
         let all = BTreeMap::from(["a", "b", "c"].map(|name| (name.to_owned(), Vec::new())));
         let (due, kept) = oldest(all, 2, |name| i64::from(name != "c"));
-        let due = Vec::from_iter(due.iter().map(|(name, _)| name.as_str()));
-        assert_eq!((due, kept), (vec!["c", "a"], vec!["b".to_owned()]));
+        let names =
+            |holders: Holders| Vec::from_iter(holders.into_iter().map(|(name, _)| name)).join(" ");
+        assert_eq!((names(due).as_str(), names(kept).as_str()), ("c a", "b"));
+    }
+
+    #[test]
+    fn one_answer_tells_of_all_groups_of_a_master_that_is_alive() {
+        let master = |name: &str| Master {
+            name: name.to_owned(),
+            address: format!("{name}:1"),
+        };
+        let masters = [master("a"), master("b")];
+        let alive = BTreeSet::from(["a:1".to_owned()]);
+        let mut standings = Standings::new();
+        assert_eq!(parts_of("g", &masters, &alive, &standings), None);
+        standings.insert("a:1".to_owned(), BTreeMap::new());
+        let dead = Err("b does not answer".to_owned());
+        assert_eq!(
+            parts_of("g", &masters, &alive, &standings),
+            Some(vec![Ok(Vec::new()), dead])
+        );
     }
 
     #[test]
@@ -479,22 +548,5 @@ mod tests {
             (Ok(vec![]), true)
         );
         assert_eq!(together::<i32>(vec![failed(), failed()]), (failed(), true));
-    }
-
-    #[test]
-    fn what_rocketmq_makes_for_itself_is_not_shown() {
-        for name in [
-            "TBW102",
-            "%RETRY%billing",
-            "RMQ_SYS_TRANS_HALF_TOPIC",
-            "rmq_sys_wheel_timer",
-            "DefaultCluster_REPLY_TOPIC",
-        ] {
-            assert!(is_system_topic(name), "{name}");
-        }
-        for name in ["orders", "%DLQ%billing"] {
-            assert!(!is_system_topic(name), "{name}");
-        }
-        assert!(is_system_group("CID_RMQ_SYS_TRANS") && !is_system_group("billing"));
     }
 }

@@ -1,6 +1,7 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::*;
+use crate::messages::Query;
 use crate::samples;
 
 /// Presses keys one after the other; returns what the last one asked for.
@@ -30,10 +31,7 @@ fn keys_lead_to_pages_and_rows() {
     let group = |name: &str| Page::Group(name.to_owned());
     let messages = |id: Option<i32>| {
         let queue = id.map(|id| ("broker-a".to_owned(), id));
-        Page::Messages(Query {
-            topic: "orders".to_owned(),
-            queue,
-        })
+        Page::Messages(Query::latest("orders", queue))
     };
     // Keys typed from the start; the page, the row and the filter that they lead to.
     for (keys, page, row, filter) in [
@@ -153,21 +151,24 @@ fn a_frozen_picture_stays_while_history_goes_on() {
 
 #[test]
 fn messages_come_for_the_page_that_asked() {
-    let query = |id: i32| Query {
-        topic: "orders".to_owned(),
-        queue: Some(("broker-a".to_owned(), id)),
+    let query = |id: i32| {
+        let queue = Some(("broker-a".to_owned(), id));
+        Question::Messages(Query::latest("orders", queue))
     };
     let mut app = samples::app(samples::healthy());
     press(&mut app, ":topic o\n\n");
     assert_eq!(app.sheet().empty, "asking the brokers …");
     update(
         &mut app,
-        Event::Messages(query(1), Err("too late".to_owned())),
+        Event::Answer(query(1), Err("too late".to_owned())),
     );
     assert_eq!(app.sheet().empty, "asking the brokers …");
     update(
         &mut app,
-        Event::Messages(query(0), Ok(vec![samples::message(r#"{"n":[1]}"#)])),
+        Event::Answer(
+            query(0),
+            Ok(Answer::Messages(vec![samples::message(r#"{"n":[1]}"#)])),
+        ),
     );
     assert_eq!(app.sheet().rows[0].key, "broker-a/0/41");
     // In full: a JSON tree.
@@ -184,7 +185,8 @@ fn messages_come_for_the_page_that_asked() {
     );
     // Frozen: newer messages do not push it out.
     press(&mut app, "f");
-    update(&mut app, Event::Messages(query(0), Ok(Vec::new())));
+    let nothing = Ok(Answer::Messages(Vec::new()));
+    update(&mut app, Event::Answer(query(0), nothing));
     assert!(!app.sheet().rows.is_empty());
 }
 
@@ -192,7 +194,7 @@ fn messages_come_for_the_page_that_asked() {
 fn a_change_is_planned_confirmed_and_logged() {
     let mut app = samples::app(samples::healthy());
     // A wrong word does nothing.
-    assert_eq!(press(&mut app, ":g\naj\n\nbillin\n"), None);
+    assert_eq!(press(&mut app, ":g\najj\n\nbillin\n"), None);
     assert_eq!(app.mode, Mode::Form);
     let Some(Effect::CarryOut(id, Change::DeleteGroup { group, brokers })) = press(&mut app, "g\n")
     else {
@@ -200,7 +202,13 @@ fn a_change_is_planned_confirmed_and_logged() {
     };
     assert_eq!((group.as_str(), brokers.len()), ("billing", 2));
     assert_eq!((&app.mode, &app.form), (&Mode::Browse, &None));
-    let refused = Err("1 of 2 failed: no answer".to_owned());
+    let refused = Outcome {
+        summary: Err("1 of 2 failed: no answer".to_owned()),
+        targets: vec![
+            ("127.0.0.1:10911".to_owned(), Ok("done".to_owned())),
+            ("127.0.0.1:10921".to_owned(), Err("no answer".to_owned())),
+        ],
+    };
     assert_eq!(
         update(&mut app, Event::CarriedOut(id, refused)),
         Some(Effect::Refresh)
@@ -209,6 +217,93 @@ fn a_change_is_planned_confirmed_and_logged() {
     let row = app.selected_row().unwrap();
     assert_eq!(row.cells[1].plain(), "mq group delete billing --yes");
     assert_eq!(row.cells[2].plain(), "1 of 2 failed: no answer");
+    // Target by target.
+    press(&mut app, "\n");
+    let sheet = app.sheet();
+    let seen = sheet.rows.iter().map(|row| row.cells[1].plain());
+    assert_eq!(Vec::from_iter(seen), ["done", "no answer"]);
+}
+
+#[test]
+fn what_the_brokers_must_be_asked_for_is_planned_when_they_answer() {
+    let mut app = samples::app(samples::healthy());
+    let reset = press(&mut app, ":g\na\n\n");
+    let Some(Effect::WorkOut(number, change::Question::Reset { group, topic, .. })) = reset else {
+        panic!("{reset:?}");
+    };
+    assert_eq!((group.as_str(), topic.as_str()), ("billing", "orders"));
+    let plan = |word: &str| Plan {
+        lines: (0..40).map(|line| format!("line {line}")).collect(),
+        command: "mq group reset billing".to_owned(),
+        word: Some(word.to_owned()),
+        change: Change::Reset {
+            group: word.to_owned(),
+            parts: Vec::new(),
+        },
+    };
+    // The answer to a form that was left comes too late.
+    update(&mut app, Event::Planned(number - 1, Ok(plan("other"))));
+    assert!(app.form.as_ref().is_some_and(|form| form.plan.is_none()));
+    update(&mut app, Event::Planned(number, Ok(plan("billing"))));
+    press(&mut app, "\t\t");
+    assert_eq!(app.form.as_ref().map(|form| form.at), Some(2));
+    let carried_out = press(&mut app, "billing\n");
+    assert!(
+        matches!(carried_out, Some(Effect::CarryOut(1, Change::Reset { .. }))),
+        "{carried_out:?}"
+    );
+    // A refusal leaves the form as it was filled in.
+    let Some(Effect::WorkOut(number, _)) = press(&mut app, "a\n\n") else {
+        panic!("{:?}", app.form);
+    };
+    update(
+        &mut app,
+        Event::Planned(number, Err("no answer".to_owned())),
+    );
+    let form = app.form.as_ref().unwrap();
+    assert_eq!(form.problem.as_deref(), Some("no answer"));
+    assert!(form.plan.is_none() && form.asking.is_none());
+}
+
+#[test]
+fn a_queue_is_skipped_and_dead_letters_are_sent_from_where_they_are_seen() {
+    let mut app = samples::app(samples::healthy());
+    let skip = press(&mut app, ":group b\njja\n\n");
+    let expected = change::Question::Reset {
+        group: "billing".to_owned(),
+        topic: "orders".to_owned(),
+        queue: Some("broker-a:2".to_owned()),
+        to: change::Aim::Shift(1),
+    };
+    assert_eq!(skip, Some(Effect::WorkOut(1, expected)));
+    let resend = press(&mut app, "\x1b:d\na\n\n");
+    let expected = change::Question::Resend {
+        group: "billing".to_owned(),
+        id: None,
+        max_resends: 1,
+    };
+    assert_eq!(resend, Some(Effect::WorkOut(2, expected)));
+}
+
+#[test]
+fn searches_begin_at_the_topic_that_is_looked_at() {
+    let mut app = samples::app(samples::healthy());
+    press(&mut app, ":topic o\ns");
+    assert_eq!(app.mode, Mode::Command("find orders ".to_owned()));
+    press(&mut app, "k1\n");
+    let question = app.page().question().unwrap();
+    assert!(!question.goes_on());
+    let message = samples::message("x");
+    update(
+        &mut app,
+        Event::Answer(question, Ok(Answer::Messages(vec![message]))),
+    );
+    assert_eq!(
+        app.sheet().command.as_deref(),
+        Some("mq message find orders --key k1")
+    );
+    press(&mut app, "w");
+    assert!(matches!(app.page(), Page::Trace(id) if id == "7F00000100002A9F0000000000001004"));
 }
 
 #[test]

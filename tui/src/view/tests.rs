@@ -1,10 +1,12 @@
 use std::path::Path;
 
+use client::trace;
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
+use crate::messages::Answer;
 use crate::samples;
 use crate::snapshot::Snapshot;
 use crate::update::tests::press;
@@ -13,6 +15,7 @@ use crate::update::{Event, update};
 const PLAIN: Theme = Theme {
     palette: crate::theme::Palette::None,
     ascii: false,
+    lang: crate::Lang::English,
 };
 
 /// The screen as lines without trailing blanks, after some keys.
@@ -77,19 +80,24 @@ fn every_page_in_every_situation() {
         ("broker", ":b\n\n"),
         ("topics", ":t\n"),
         ("topic", ":topic o\n"),
+        ("topic-heat", ":heat o\n"),
         ("groups", ":g\n"),
         ("group", ":g\n\n"),
+        ("group-heat", ":g\nH"),
         ("dlq", ":d\n"),
         ("clients", ":c\n"),
         ("store", ":s\n"),
         ("log", ":l\n"),
         ("help", "?"),
     ];
+    // One cluster of each kind, looked at from all sides: making the huge one takes longest.
+    let mut apps = situations.map(|(situation, snapshot)| (situation, with_traffic(snapshot())));
     for (page, keys) in pages {
         let mut screens = String::new();
-        for (situation, snapshot) in situations {
+        for (situation, app) in &mut apps {
+            press(app, keys);
             for size in [(80, 24), (120, 40), (200, 50)] {
-                let seen = screen(&mut with_traffic(snapshot()), size, keys);
+                let seen = screen(app, size, "");
                 screens.push_str(&format!(
                     "--- {situation}, {}x{}\n{}",
                     size.0,
@@ -97,6 +105,8 @@ fn every_page_in_every_situation() {
                     without_blank_lines(&seen)
                 ));
             }
+            // Home again.
+            press(app, "\x1b\x1b\x1b\x1b");
         }
         check(page, &screens);
     }
@@ -117,8 +127,9 @@ fn details_filter_and_commands() {
         ("menu of a broker", ":b\na"),
         ("a form", ":t\najjj\n"),
         ("a refused form", ":t\najjj\norders\n"),
+        ("a form that asks the brokers", ":g\na\n\n"),
         ("a plan", ":t\najjj\nnew\n"),
-        ("a plan that destroys", ":g\na\n\nbill"),
+        ("a plan that destroys", ":g\najj\n\nbill"),
     ] {
         let seen = screen(&mut with_traffic(samples::healthy()), (80, 24), keys);
         screens.push_str(&format!("--- {name}\n{}", without_blank_lines(&seen)));
@@ -133,7 +144,7 @@ fn messages_and_one_in_full() {
         for keys in ["", "\n"] {
             let mut app = samples::app(samples::healthy());
             press(&mut app, ":messages ord\n");
-            let query = app.page().query().unwrap().clone();
+            let question = app.page().question().unwrap();
             let bodies = [
                 "{\"order\":17,\"items\":[\"订单\"]}",
                 "plain text",
@@ -144,7 +155,8 @@ fn messages_and_one_in_full() {
                 message.queue_offset += place;
                 message
             });
-            update(&mut app, Event::Messages(query, Ok(found.collect())));
+            let found = Ok(Answer::Messages(found.collect()));
+            update(&mut app, Event::Answer(question, found));
             let seen = screen(&mut app, size, keys);
             screens.push_str(&format!(
                 "--- {}x{}\n{}",
@@ -155,6 +167,66 @@ fn messages_and_one_in_full() {
         }
     }
     check("messages", &screens);
+}
+
+#[test]
+fn the_life_of_a_message() {
+    let event = |ms: i64, what, outcome: &str| trace::Event {
+        time_ms: samples::START_MS + ms,
+        what,
+        group: if what == "sent" { "shop" } else { "billing" }.to_owned(),
+        client: "10.0.0.9".to_owned(),
+        outcome: outcome.to_owned(),
+        cost_ms: Some(3),
+        retries: (what == "consumed").then_some(ms / 10_000),
+        message_id: "ID".to_owned(),
+        topic: None,
+        tag: None,
+        keys: None,
+        store_host: None,
+    };
+    let events = vec![
+        event(0, "sent", "success"),
+        event(5, "consumed", "exception"),
+        event(10_005, "consumed", "success"),
+    ];
+    let mut screens = String::new();
+    for size in [(80, 24), (200, 50)] {
+        let mut app = samples::app(samples::healthy());
+        press(&mut app, ":trace ID\n");
+        let question = app.page().question().unwrap();
+        let answer = Ok(Answer::Trace(events.clone()));
+        update(&mut app, Event::Answer(question, answer));
+        let seen = without_blank_lines(&screen(&mut app, size, ""));
+        screens.push_str(&format!("--- {}x{}\n{seen}", size.0, size.1));
+    }
+    check("trace", &screens);
+}
+
+#[test]
+fn in_chinese() {
+    let theme = Theme {
+        lang: crate::Lang::Chinese,
+        ..PLAIN
+    };
+    let mut screens = String::new();
+    for (name, keys) in [
+        ("pulse", ""),
+        ("groups", ":g\n"),
+        ("group", ":group b\n"),
+        ("heat map", ":heat b\n"),
+        ("menu", ":g\na"),
+        ("help", "\x1b?"),
+    ] {
+        let mut app = with_traffic(samples::failing());
+        press(&mut app, keys);
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        terminal.draw(|frame| view(&app, theme, frame)).unwrap();
+        let seen = crate::frame::text(terminal.backend().buffer());
+        assert!(seen.lines().all(|line| line.width() <= 80), "{seen}");
+        screens.push_str(&format!("--- {name}\n{}", without_blank_lines(&seen)));
+    }
+    check("chinese", &screens);
 }
 
 #[test]
@@ -187,6 +259,19 @@ fn ascii_is_ascii() {
 }
 
 #[test]
+fn of_a_long_way_the_end_is_seen() {
+    let mut app = samples::app(samples::healthy());
+    let keys =
+        ":topic orders\n:group billing\n:topic payments\n:group mailer\n:heat audit-writer\n";
+    let seen = screen(&mut app, (60, 24), keys);
+    let crumbs = seen.lines().nth(1).unwrap();
+    assert_eq!(
+        crumbs,
+        " … › billing › payments › mailer › heat of audit-writer"
+    );
+}
+
+#[test]
 fn wide_characters_are_measured() {
     assert_eq!(fit("订单", 5, false, PLAIN), "订单 ");
     assert_eq!(fit("订单主题", 5, false, PLAIN), "订单…");
@@ -204,7 +289,7 @@ struct Incident {
     shows: &'static [&'static str],
 }
 
-const INCIDENTS: [Incident; 10] = [
+const INCIDENTS: [Incident; 13] = [
     Incident {
         name: "a broker that was stopped, and so is not registered any more",
         app: || {
@@ -276,6 +361,46 @@ const INCIDENTS: [Incident; 10] = [
         row: ["CRIT", "stuck queue", "billing"],
         keys: "\n",
         shows: &["22s"],
+    },
+    Incident {
+        name: "a clock that is wrong",
+        app: || {
+            let mut snapshot = samples::healthy();
+            snapshot.brokers[0].runtime.as_mut().unwrap().ahead_ms = Some(90_000);
+            samples::app(snapshot)
+        },
+        row: ["WARN", "clock skew", "broker-a"],
+        keys: "\n",
+        shows: &["broker broker-a", "clock 1m30s ahead of ours"],
+    },
+    Incident {
+        name: "a disk that does not keep up with flushing",
+        app: || {
+            let mut snapshot = samples::healthy();
+            let runtime = snapshot.brokers[0].runtime.as_mut().unwrap();
+            runtime.to_flush = Some("1.5 GiB".to_owned());
+            samples::app(snapshot)
+        },
+        row: ["WARN", "flush behind", "broker-a"],
+        keys: "\n",
+        shows: &["to flush 1.5 GiB"],
+    },
+    Incident {
+        name: "a member that owns far more queues than the other",
+        app: || {
+            let mut snapshot = samples::healthy();
+            let members = samples::group(&mut snapshot, "mailer").members.as_mut();
+            let mut running = members.unwrap().iter_mut().map(|member| {
+                let running = member.running.as_mut().unwrap();
+                running.as_mut().unwrap()
+            });
+            let (first, second) = (running.next().unwrap(), running.next().unwrap());
+            first.queues.append(&mut second.queues.split_off(1));
+            samples::app(snapshot)
+        },
+        row: ["WARN", "uneven queues", "mailer"],
+        keys: "H",
+        shows: &["10.0.0.1@mailer", "10.0.0.2@mailer"],
     },
     Incident {
         name: "a broker down",

@@ -14,7 +14,6 @@ use client::names::is_system_topic;
 use client::{Admin, ClientError, fan_out};
 use remoting::protocol::body::queue_map::MessageQueue;
 use remoting::protocol::body::topic::PERM_WRITE;
-use remoting::protocol::properties;
 
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
@@ -23,7 +22,6 @@ use crate::profile::{Cluster, brokers_named, missing_from};
 use crate::progress;
 
 const POLL: Duration = Duration::from_secs(1);
-const PERMISSION: &str = "brokerPermission";
 
 /// Take the permission to write from a broker, and wait until it is quiet; or give it back
 #[derive(Debug, clap::Args)]
@@ -127,7 +125,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     .await;
     if args.refuse {
         let told = match go_on {
-            true => set_permission(&admin, &broker, false).await,
+            true => admin.set_write_permission(&broker.address, false).await,
             false => Ok(()),
         };
         let server = format!("broker {}", broker.address);
@@ -194,24 +192,6 @@ async fn topics_only_on(admin: &Admin, broker: &Broker, what: &str) -> Result<BT
     Ok(alone)
 }
 
-/// Sets whether the broker takes messages; either way it registers all its topics anew.
-async fn set_permission(admin: &Admin, broker: &Broker, write: bool) -> Result<(), ClientError> {
-    let config = admin.broker_config(&broker.address).await?;
-    let before = config
-        .iter()
-        .rfind(|property| property.key == PERMISSION)
-        .and_then(|property| property.value.parse::<i32>().ok())
-        .ok_or_else(|| {
-            ClientError::protocol(&broker.address, "it does not tell brokerPermission")
-        })?;
-    let after = match write {
-        true => before | PERM_WRITE,
-        false => before & !PERM_WRITE,
-    };
-    let text = properties::render([(PERMISSION, after.to_string())]);
-    admin.change_broker_config(&broker.address, text).await
-}
-
 async fn undo(args: &Args, admin: &Admin, broker: &Broker, output: &Output) -> Result<Exit> {
     let what = format!(
         "cannot give {} ({}) its permissions back",
@@ -223,7 +203,7 @@ async fn undo(args: &Args, admin: &Admin, broker: &Broker, output: &Output) -> R
     ));
     let go_on = !args.confirm.dry_run;
     let told = match go_on {
-        true => set_permission(admin, broker, true).await,
+        true => admin.set_write_permission(&broker.address, true).await,
         false => Ok(()),
     };
     let server = format!("broker {}", broker.address);

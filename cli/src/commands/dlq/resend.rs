@@ -1,19 +1,16 @@
 //! `mq dlq resend`: giving dead letters to their group once more.
 //!
-//! A copy goes to the group's retry topic on the broker that has the dead letter, so that this group gets it and no
-//! other. The copy says of which dead letter it is one: resending again finds it, and sends nothing twice. It also
-//! counts how often: a message that keeps killing its consumers does not go round for ever.
+//! What is sent, and what is not, is for `client::dead_letters` to say.
 
 use std::time::Duration;
 
-use client::admin::{Broker, KeyQuery};
-use client::message::MessageExt;
+use client::Admin;
+use client::dead_letters::{
+    Fate, come_back_at_once, group_of, origin_topic, send, topic_of, was_sent,
+};
 use client::names::RETRY_PREFIX;
-use client::producer::SendStatus;
-use client::{Admin, ClientError};
 
 use super::show::has_dead_letters;
-use super::{RESENT_FROM, group_of, origin_topic, properties_again, resent_times, topic_of};
 use crate::commands::group::member_count;
 use crate::commands::message::{Select, search};
 use crate::confirm::Confirm;
@@ -69,36 +66,6 @@ row! {
     }
 }
 
-/// What is to be done with a dead letter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fate {
-    Send,
-    /// It was sent before, and is not again.
-    Sent,
-    /// It is not sent, and should be looked at.
-    Refused(String),
-}
-
-impl Fate {
-    fn of(message: &MessageExt, max_resends: u32, needs_origin: bool, sent: bool) -> Self {
-        let times = resent_times(message);
-        if sent {
-            Self::Sent
-        } else if times >= max_resends {
-            Self::Refused(format!(
-                "it was sent again {times} times and came back; mend what kills it, then --max-resends {}",
-                times + 1
-            ))
-        } else if needs_origin && origin_topic(message).is_none() {
-            Self::Refused(
-                "it does not say where it was sent to at first; give --to-topic".to_owned(),
-            )
-        } else {
-            Self::Send
-        }
-    }
-}
-
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let pause = match args.rate {
         None => None,
@@ -140,10 +107,8 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let masters = masters(&admin).await?;
     let mut plan = Vec::new();
     for message in found.messages {
-        let fate = match was_sent(&admin, &masters, &to, &message).await {
-            Ok(sent) => Fate::of(&message, args.max_resends, args.to_topic.is_none(), sent),
-            Err(error) => Fate::Refused(format!("whether it was sent already is unknown: {error}")),
-        };
+        let sent = was_sent(&admin, &masters, &to, &message).await;
+        let fate = Fate::of(&message, args.max_resends, args.to_topic.is_none(), sent);
         plan.push((message, fate));
     }
     let count =
@@ -202,7 +167,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
 async fn retries_are_possible(admin: &Admin, group: &str, what: &str) -> Result<()> {
     let (on, _) = lookup::group(admin, group).await?;
     for (broker, config) in on {
-        if config.retry_max_times <= 0 || config.retry_queue_nums <= 0 {
+        if come_back_at_once(&config) {
             return Err(CliError::refused(format!(
                 "{what}: on {} the group tries nothing again, they would be dead letters at once",
                 broker.name
@@ -213,117 +178,4 @@ async fn retries_are_possible(admin: &Admin, group: &str, what: &str) -> Result<
         }
     }
     Ok(())
-}
-
-/// Whether there is a copy of this dead letter.
-async fn was_sent(
-    admin: &Admin,
-    masters: &[Broker],
-    to: &str,
-    message: &MessageExt,
-) -> Result<bool, ClientError> {
-    // Every message of ours has an id of its producer; others cannot be looked up by it.
-    let Some(id) = message.unique_key() else {
-        return Ok(false);
-    };
-    let query = KeyQuery::all(to, id, true);
-    for broker in masters {
-        let answer = admin.messages_by_key(broker, &query).await?;
-        let mut copies = answer.messages.iter();
-        if copies.any(|copy| copy.property(RESENT_FROM) == Some(&message.offset_message_id)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Stores the copy, on the broker of the dead letter.
-async fn send(
-    admin: &Admin,
-    masters: &[Broker],
-    to: &str,
-    message: &MessageExt,
-) -> Result<String, String> {
-    let name = &message.queue.broker_name;
-    let broker = masters.iter().find(|broker| broker.name == *name);
-    let broker = broker.ok_or_else(|| format!("{name} has no master"))?;
-    let mut properties = properties_again(message);
-    if !to.starts_with(RETRY_PREFIX) {
-        // There it is a message like any other.
-        properties.remove(remoting::protocol::message::properties::RETRY_TOPIC);
-    }
-    match admin.store_again(broker, to, message, &properties).await {
-        Ok(SendStatus::SendOk) => Ok("sent".to_owned()),
-        Ok(doubtful) => Ok(format!("sent, but {}", doubtful.name())),
-        Err(error @ ClientError::Transport(_)) => Err(format!(
-            "perhaps sent, the answer is missing: {error}; repeat the command, nothing is sent twice"
-        )),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use remoting::protocol::message::record::{Record, RecordFields};
-
-    use super::super::RESENT_TIMES;
-    use super::*;
-
-    fn dead(properties: &[(&str, &str)]) -> MessageExt {
-        let properties =
-            remoting::protocol::message::properties::encode(properties.iter().copied());
-        let mut bytes = Vec::new();
-        RecordFields {
-            queue_id: 0,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: 1,
-            born_host: ([10, 0, 0, 2], 1).into(),
-            store_host: ([10, 0, 0, 1], 10_911).into(),
-            reconsume_times: 16,
-            prepared_transaction_offset: 0,
-            body: b"x",
-            topic: "%DLQ%billing",
-            properties: &properties,
-        }
-        .encode_into(&mut bytes)
-        .unwrap();
-        MessageExt::from_record(&Record::parse(&bytes).unwrap(), "broker-a")
-    }
-
-    #[test]
-    fn a_message_does_not_go_round_for_ever() {
-        let fresh = dead(&[("RETRY_TOPIC", "orders")]);
-        let once = dead(&[("RETRY_TOPIC", "orders"), (RESENT_TIMES, "1")]);
-        let refused = |fate| matches!(fate, Fate::Refused(_));
-        assert_eq!(Fate::of(&fresh, 1, true, false), Fate::Send);
-        assert_eq!(Fate::of(&fresh, 1, true, true), Fate::Sent);
-        assert!(refused(Fate::of(&once, 1, true, false)));
-        assert_eq!(Fate::of(&once, 2, true, false), Fate::Send);
-        assert!(refused(Fate::of(&dead(&[]), 1, true, false)));
-        assert_eq!(Fate::of(&dead(&[]), 1, false, false), Fate::Send);
-    }
-
-    #[test]
-    fn a_copy_says_of_what_and_drops_what_would_delay_it() {
-        let message = dead(&[
-            ("RETRY_TOPIC", "orders"),
-            ("UNIQ_KEY", "ID"),
-            ("DELAY", "5"),
-            ("REAL_TOPIC", "%RETRY%billing"),
-            (RESENT_TIMES, "2"),
-        ]);
-        let expected = [
-            ("RETRY_TOPIC", "orders"),
-            ("UNIQ_KEY", "ID"),
-            (RESENT_TIMES, "3"),
-            (RESENT_FROM, &message.offset_message_id),
-        ];
-        let expected: BTreeMap<String, String> = expected
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
-        assert_eq!(properties_again(&message), expected);
-    }
 }

@@ -1,9 +1,9 @@
 //! `mq dlq show`.
 
+use client::dead_letters::{group_of, origin_topic, resent_times, topic_of};
 use client::message::MessageExt;
 use remoting::protocol::message::properties;
 
-use super::{group_of, origin_topic, resent_times, topic_of};
 use crate::commands::message::{MessageLine, Select, search};
 use crate::error::{CliError, Exit, Result};
 use crate::lookup;

@@ -7,7 +7,7 @@ use client::checks::groups::{self, Standing};
 use client::checks::servers::{self, Condition};
 use client::checks::{Finding, Level, Subject};
 use client::names::is_system_topic;
-use client::verdict::{Facts as GroupState, Sample, Verdict, bytes, short, span};
+use client::verdict::{Facts as GroupState, Sample, Verdict, short, span};
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE};
 
 use super::facts::{BrokerFacts, Facts, GroupFacts, Progress, of_users};
@@ -71,6 +71,7 @@ checks! {
     Groups "subscriptions" subscriptions => "all members of a group subscribe to the same";
     Groups "subscribed-topic" subscribed_topic => "every subscribed topic exists";
     Groups "idle-members" idle_members => "every member of a group has a queue";
+    Groups "uneven-queues" uneven_queues => "the members of a group own as many queues as each other";
     Groups "hot-queue" hot_queue => "the queues of a topic are consumed evenly";
     Groups "retries" retries => "messages are consumed at the first try";
     Groups "dead-letters" dead_letters => "no message was given up";
@@ -281,6 +282,10 @@ fn of_store(facts: &Facts, what: &str) -> Vec<Finding> {
             page_cache_lock_ms: number(broker, "pageCacheLockTimeMills"),
             read_only_reason: runtime.read_only_reason.as_deref(),
             failed_puts: number(broker, "putMessageFailedTimes"),
+            to_flush: runtime
+                .table
+                .get("remainHowManyDataToFlush")
+                .map(String::as_str),
         };
         let found = servers::store(&broker.broker.name, &broker.broker.address, condition);
         Some(found.into_iter().filter(|found| found.what == what))
@@ -314,36 +319,8 @@ fn dispatch(facts: &Facts) -> Vec<Finding> {
     of_store(facts, "dispatch behind")
 }
 
-/// Written and not flushed: what a power failure would take under ASYNC_FLUSH.
-const UNFLUSHED_BYTES: f64 = 512.0 * 1024.0 * 1024.0;
-
 fn flush(facts: &Facts) -> Vec<Finding> {
-    let found = facts.brokers.iter().filter_map(|broker| {
-        let runtime = broker.runtime.as_ref().ok()?;
-        let waiting = size(runtime.table.get("remainHowManyDataToFlush")?)?;
-        (waiting > UNFLUSHED_BYTES).then(|| {
-            on_broker(
-                Level::Warning,
-                "flush behind",
-                broker,
-                format!(
-                    "{} are written and not on disk: a power failure would take them",
-                    bytes(waiting as i64)
-                ),
-                "its disk does not keep up, or flushing fails: see its log and iostat -x 1",
-            )
-        })
-    });
-    found.collect()
-}
-
-/// Apache's way of writing sizes: `12 B`, `1.5 KiB`.
-fn size(text: &str) -> Option<f64> {
-    let (count, unit) = text.trim().split_once(' ')?;
-    let power = ["B", "KiB", "MiB", "GiB", "TiB"]
-        .iter()
-        .position(|known| *known == unit)?;
-    Some(count.parse::<f64>().ok()? * 1024_f64.powi(i32::try_from(power).ok()?))
+    of_store(facts, "flush behind")
 }
 
 /// As the brokers' own limit (`waitTimeMillsInSendQueue`): older requests are refused.
@@ -734,21 +711,17 @@ fn idle_members(facts: &Facts) -> Vec<Finding> {
     let found = facts.groups.iter().filter_map(|(name, group)| {
         let members = group.members.as_ref()?.len();
         let queues = group.queues.keys();
-        let queues = queues
-            .filter(|(topic, _, _)| *topic != retry_topic(name))
-            .count();
-        (queues > 0 && members > queues).then(|| {
-            Finding::new(
-                Level::Note,
-                "idle members",
-                Subject::Group(name.clone()),
-                format!(
-                    "{members} members share {queues} queues: {} have none",
-                    members - queues
-                ),
-                "mq topic update TOPIC --queues N gives each one; or stop some of them",
-            )
-        })
+        let queues = queues.filter(|(topic, _, _)| *topic != retry_topic(name));
+        groups::idle_members(name, members, queues.count())
+    });
+    found.collect()
+}
+
+fn uneven_queues(facts: &Facts) -> Vec<Finding> {
+    let found = facts.groups.iter().filter_map(|(name, group)| {
+        let members = group.members.as_ref()?.iter();
+        let owned = members.map(|member| Some((member.id.as_str(), member.owned.clone()?)));
+        groups::uneven_queues(name, owned)
     });
     found.collect()
 }

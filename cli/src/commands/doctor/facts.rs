@@ -107,6 +107,8 @@ pub(crate) struct Member {
     pub(crate) version: i32,
     /// What it says that it subscribes to; `None` if it was not asked or did not say.
     pub(crate) subscriptions: Option<BTreeSet<(String, String)>>,
+    /// By topic, how many queues it says that it owns.
+    pub(crate) owned: Option<BTreeMap<String, usize>>,
 }
 
 /// The machine that looks.
@@ -195,7 +197,7 @@ async fn of_broker(admin: &Admin, broker: Broker) -> BrokerFacts {
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let ahead_ms = runtime.as_ref().ok().and_then(|runtime| {
         let half = i64::try_from(took.as_millis() / 2).unwrap_or_default();
-        Some(clock_ms(runtime)? - (now_ms - half))
+        Some(runtime.clock_ms()? - (now_ms - half))
     });
     let mut facts = BrokerFacts {
         reached_at: admin.client().reached_at(&broker.address).into_owned(),
@@ -215,25 +217,6 @@ async fn of_broker(admin: &Admin, broker: Broker) -> BrokerFacts {
         }
     };
     facts
-}
-
-/// What a broker's clock showed when it answered: its start, and for how long it has run, to the second.
-fn clock_ms(runtime: &Runtime) -> Option<i64> {
-    let text = runtime.table.get("runtime")?;
-    let mut seconds = 0;
-    let words = Vec::from_iter(text.trim_matches(['[', ']', ' ']).split([',', ' ']));
-    for pair in Vec::from_iter(words.iter().filter(|word| !word.is_empty())).chunks_exact(2) {
-        let count: i64 = pair[0].parse().ok()?;
-        seconds += count
-            * match *pair[1] {
-                "days" => 86_400,
-                "hours" => 3_600,
-                "minutes" => 60,
-                "seconds" => 1,
-                _ => return None,
-            };
-    }
-    Some(runtime.boot_ms? + seconds * 1_000 + 500)
 }
 
 /// Adds topics, groups, and this machine.
@@ -384,6 +367,7 @@ async fn of_members(admin: &Admin, masters: &[Broker], facts: &mut Facts) {
             id: member.client_id,
             version: member.version,
             subscriptions: None,
+            owned: None,
         });
         let members: Vec<Member> = members.collect();
         // One alone agrees with itself.
@@ -416,6 +400,11 @@ async fn of_members(admin: &Admin, masters: &[Broker], facts: &mut Facts) {
             let wanted = info.subscription_set.into_iter();
             let wanted = wanted.map(|wanted| (wanted.topic, wanted.sub_string));
             member.subscriptions = Some(wanted.collect());
+            let mut owned = BTreeMap::new();
+            for queue in info.mq_table.0.into_keys() {
+                *owned.entry(queue.topic).or_default() += 1;
+            }
+            member.owned = Some(owned);
         }
     }
 }
@@ -449,20 +438,6 @@ fn open_files(pid: i32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_brokers_clock_is_its_start_and_its_age() {
-        let runtime = |text: &str| {
-            let table = [("runtime", text), ("bootTimestamp", "1000000")];
-            let table = table.map(|(key, value)| (key.to_owned(), value.to_owned()));
-            clock_ms(&Runtime::read(BTreeMap::from(table)))
-        };
-        assert_eq!(
-            runtime("[ 1 days, 2 hours, 3 minutes, 4 seconds ]"),
-            Some(1_000_500 + 93_784_000)
-        );
-        assert_eq!(runtime("for long"), None);
-    }
 
     #[test]
     fn the_limit_of_this_process_is_read() {

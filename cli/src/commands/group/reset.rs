@@ -2,29 +2,17 @@
 //!
 //! The plan is shown first, queue by queue, and just that plan is carried out; what came of it is read back.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-use client::admin::{Broker, Members};
-use client::names::RETRY_PREFIX;
-use client::reset::{Ability, Means, Move, Position, Target};
-use client::{Admin, ClientError, fan_out};
+use client::admin::Broker;
+use client::reset::{Means, Move, NoPlan, Part, Reset, Target, Topics};
+use client::{Admin, fan_out};
 use remoting::protocol::body::group::SubscriptionGroupConfig;
-use remoting::protocol::body::queue_map::{IntMap, MessageQueue, QueueMap};
-use remoting::protocol::headers::client::ResetOffsetRequestHeader;
-use tokio::time::Instant;
 
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
-use crate::lookup::{self, split};
+use crate::lookup;
 use crate::output::{Format, Known, Output, Read, Report, row};
 use crate::profile::{Cluster, missing_from};
 use crate::queue;
-use crate::time;
-
-/// How long members may take to go where they were told: Java's let go of their queues, and wait ten seconds.
-const ARRIVAL: Duration = Duration::from_secs(15);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Let a consumer group go on elsewhere: read again, or skip
 #[derive(Debug, clap::Args)]
@@ -66,7 +54,7 @@ pub(crate) struct Args {
 #[group(required = true, multiple = false)]
 struct To {
     /// To earliest, latest, or a time, as -2h or '2026-01-31 12:00'
-    #[arg(long, value_name = "earliest|latest|TIME", allow_hyphen_values = true, value_parser = target)]
+    #[arg(long, value_name = "earliest|latest|TIME", allow_hyphen_values = true, value_parser = Target::parse)]
     to: Option<Target>,
     /// To this offset of each queue
     #[arg(long, value_name = "OFFSET", value_parser = clap::value_parser!(i64).range(0..))]
@@ -120,16 +108,6 @@ row! {
     }
 }
 
-fn target(text: &str) -> Result<Target, String> {
-    match text {
-        "earliest" | "first" => Ok(Target::Earliest),
-        "latest" | "last" => Ok(Target::Latest),
-        time => time::parse_now(time)
-            .map(|time| Target::Time(time.epoch_ms()))
-            .map_err(|e| format!("neither earliest nor latest, and {e}")),
-    }
-}
-
 impl To {
     fn target(&self) -> Target {
         let Self {
@@ -140,37 +118,21 @@ impl To {
     }
 }
 
-/// A reset as it was asked for.
-struct Wanted<'a> {
-    group: &'a str,
-    like: Option<&'a str>,
-    topic: Option<&'a str>,
-    all_topics: bool,
-    queues: &'a [(String, i32)],
-    target: Target,
-}
-
-/// What is known of one broker's part.
-struct Part {
-    broker: Broker,
-    means: Result<Means, String>,
-    moves: Vec<Move>,
-    /// Queues that stay as they are, and why.
-    stays: Vec<(Position, String)>,
-}
-
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
     let (on, mut missing) = lookup::group(&admin, &args.group).await?;
     if let Some(like) = &args.to.like {
         lookup::group(&admin, like).await?;
     }
-    let wanted = Wanted {
-        group: &args.group,
-        like: args.to.like.as_deref(),
-        topic: args.topic.as_deref(),
-        all_topics: args.all_topics,
-        queues: &args.queue,
+    let wanted = Reset {
+        group: args.group.clone(),
+        like: args.to.like.clone(),
+        topics: match &args.topic {
+            Some(topic) => Topics::One(topic.clone()),
+            None if args.all_topics => Topics::All,
+            None => Topics::TheOnly,
+        },
+        queues: args.queue.clone(),
         target: args.to.target(),
     };
     let masters = on.into_iter().map(|(broker, _)| broker).collect();
@@ -206,12 +168,11 @@ pub(crate) async fn clone(args: &CloneArgs, output: &Output) -> Result<Exit> {
             (broker.clone(), config)
         })
         .collect();
-    let wanted = Wanted {
-        group: &args.to,
-        like: Some(&args.from),
-        topic: args.topic.as_deref(),
-        all_topics: args.topic.is_none(),
-        queues: &[],
+    let wanted = Reset {
+        group: args.to.clone(),
+        like: Some(args.from.clone()),
+        topics: args.topic.clone().map_or(Topics::All, Topics::One),
+        queues: Vec::new(),
         target: Target::OtherGroup,
     };
     let masters = on.into_iter().map(|(broker, _)| broker).collect();
@@ -224,197 +185,39 @@ pub(crate) async fn clone(args: &CloneArgs, output: &Output) -> Result<Exit> {
     finish(&admin, output, &wanted, plan, missing, &how, &new).await
 }
 
-/// The stored offsets of a group on a broker, by topic.
-type Offsets = BTreeMap<String, IntMap<i64>>;
-
-/// What a broker says that a plan needs.
-struct Answer {
-    ability: Ability,
-    version: String,
-    members: Members,
-    own: Offsets,
-    other: Offsets,
-}
-
-async fn ask(
-    admin: Admin,
-    broker: Broker,
-    group: String,
-    like: Option<String>,
-) -> Result<Answer, ClientError> {
-    let address = &broker.address;
-    let (runtime, config, members, stored) = tokio::try_join!(
-        admin.runtime(address),
-        admin.broker_config(address),
-        admin.members(address, &group),
-        admin.all_offsets(address),
-    )?;
-    let server_side = config
-        .iter()
-        .find(|property| property.key == "useServerSideResetOffset");
-    let of = |group: &str| -> Offsets {
-        let of_topics = stored.offset_table.iter().filter_map(|(key, queues)| {
-            let (topic, of) = key.split_once('@')?;
-            (of == group).then(|| (topic.to_owned(), queues.clone()))
-        });
-        of_topics.collect()
-    };
-    Ok(Answer {
-        ability: Ability::of(
-            &runtime,
-            server_side.map(|property| property.value.as_str()),
-        ),
-        version: runtime.version,
-        own: of(&group),
-        other: like.map(|like| of(&like)).unwrap_or_default(),
-        members,
-    })
-}
-
 async fn plan(
     admin: &Admin,
-    wanted: &Wanted<'_>,
+    wanted: &Reset,
     masters: Vec<Broker>,
     missing: &mut Vec<String>,
 ) -> Result<Vec<Part>> {
-    let Wanted { group, like, .. } = *wanted;
-    let answers = admin.each(masters, |admin, broker| {
-        ask(admin, broker, group.to_owned(), like.map(str::to_owned))
-    });
-    let (answers, unanswered) = split(answers.await);
-    missing.extend(unanswered);
-    let topics = topics(admin, wanted, &answers).await?;
-    let mut parts = Vec::new();
-    for (broker, answer) in answers {
-        for topic in &topics {
-            let part = of_broker(admin, wanted, &broker, &answer, topic).await;
-            match part {
-                Ok(part) => parts.extend(part),
-                Err(error) => missing.push(missing_from(&broker, &error)),
-            }
-        }
+    if let Topics::One(topic) = &wanted.topics {
+        lookup::topic(admin, topic).await?;
     }
-    for (broker, id) in wanted.queues {
-        let known = parts.iter().any(|part| {
+    let plan = wanted.plan(admin, masters).await.map_err(|why| match why {
+        NoPlan::NoTopic(_) => {
+            CliError::not_found(why.to_string()).hint("name the topic with --topic")
+        }
+        NoPlan::SeveralTopics { .. } => CliError::usage(why.to_string())
+            .hint("choose one with --topic, or all with --all-topics"),
+    })?;
+    let failed = plan.failed.iter();
+    missing.extend(failed.map(|(broker, error)| missing_from(broker, error)));
+    for (broker, id) in &wanted.queues {
+        let known = plan.parts.iter().any(|part| {
             let queues = part.moves.iter().map(|planned| &planned.queue);
             let mut queues = queues.chain(part.stays.iter().map(|(stays, _)| &stays.queue));
             queues.any(|queue| queue.broker_name == *broker && queue.queue_id == *id)
         });
         if !known && missing.is_empty() {
-            let topic = topics.first().map_or("", String::as_str);
+            let topic = plan.topics.first().map_or("", String::as_str);
             return Err(CliError::not_found(format!(
                 "topic '{topic}' has no queue {broker}:{id} to read"
             ))
             .hint(format!("see mq topic stats {topic}")));
         }
     }
-    Ok(parts)
-}
-
-/// The topics that are meant.
-async fn topics(
-    admin: &Admin,
-    wanted: &Wanted<'_>,
-    answers: &[(Broker, Answer)],
-) -> Result<Vec<String>> {
-    if let Some(topic) = wanted.topic {
-        lookup::topic(admin, topic).await?;
-        return Ok(vec![topic.to_owned()]);
-    }
-    let mut topics = BTreeSet::new();
-    for (_, answer) in answers {
-        let offsets = if wanted.like.is_some() {
-            &answer.other
-        } else {
-            &answer.own
-        };
-        topics.extend(offsets.keys().cloned());
-        if wanted.like.is_none() {
-            topics.extend(answer.members.subscription_table.keys().cloned());
-        }
-    }
-    topics.retain(|topic| !topic.starts_with(RETRY_PREFIX));
-    let whose = wanted.like.unwrap_or(wanted.group);
-    let topics = Vec::from_iter(topics);
-    match topics.as_slice() {
-        [] if answers.is_empty() => Ok(Vec::new()),
-        [] => Err(CliError::not_found(format!(
-            "group '{whose}' has no offsets, and nobody is connected who subscribes a topic"
-        ))
-        .hint("name the topic with --topic")),
-        [_] => Ok(topics),
-        _ if wanted.all_topics => Ok(topics),
-        several => Err(CliError::usage(format!(
-            "group '{whose}' consumes {} topics: {}",
-            several.len(),
-            several.join(", ")
-        ))
-        .hint("choose one with --topic, or all with --all-topics")),
-    }
-}
-
-/// The plan for one topic on one broker; `None` if the broker does not have the topic.
-async fn of_broker(
-    admin: &Admin,
-    wanted: &Wanted<'_>,
-    broker: &Broker,
-    answer: &Answer,
-    topic: &str,
-) -> Result<Option<Part>, ClientError> {
-    let Some(config) = admin.topics(&broker.address).await?.remove(topic) else {
-        return Ok(None);
-    };
-    let stats = admin.topic_stats(&broker.address, topic).await?;
-    let offset_in = |offsets: &Offsets, id: i32| {
-        let offset = offsets.get(topic)?.get(&i64::from(id)).copied();
-        offset.filter(|offset| *offset >= 0)
-    };
-    let chosen = |id: i32| {
-        let mut queues = wanted.queues.iter();
-        wanted.queues.is_empty()
-            || queues.any(|(name, chosen)| *name == broker.name && *chosen == id)
-    };
-    let (mut moves, mut stays) = (Vec::new(), Vec::new());
-    for (queue, range) in stats.offset_table.0 {
-        let id = queue.queue_id;
-        if id >= config.read_queue_nums || !chosen(id) {
-            continue;
-        }
-        let found = match wanted.target {
-            Target::OtherGroup => offset_in(&answer.other, id),
-            // 4.x finds the last message for any later time, and would have it read again.
-            Target::Time(time) if time > range.last_update_timestamp => None,
-            Target::Time(time) => Some(admin.offset_by_time(&broker.address, &queue, time).await?),
-            _ => None,
-        };
-        let position = Position {
-            min: range.min_offset,
-            max: range.max_offset,
-            consumer: offset_in(&answer.own, id),
-            found,
-            queue,
-        };
-        match Move::plan(&position, wanted.target) {
-            Ok(planned) => moves.push(planned),
-            Err(why) => stays.push((position, why.to_string())),
-        }
-    }
-    if moves.is_empty() && stays.is_empty() {
-        return Ok(None);
-    }
-    let means = Means::choose(
-        answer.ability,
-        &answer.version,
-        answer.members.connection_set.len(),
-        wanted.target,
-        !wanted.queues.is_empty(),
-    );
-    Ok(Some(Part {
-        broker: broker.clone(),
-        means: means.map_err(|why| why.to_string()),
-        moves,
-        stays,
-    }))
+    Ok(plan.parts)
 }
 
 struct How<'a> {
@@ -427,13 +230,13 @@ struct How<'a> {
 async fn finish(
     admin: &Admin,
     output: &Output,
-    wanted: &Wanted<'_>,
+    wanted: &Reset,
     plan: Vec<Part>,
     missing: Vec<String>,
     how: &How<'_>,
     new: &[(Broker, SubscriptionGroupConfig)],
 ) -> Result<Exit> {
-    let group = wanted.group;
+    let group = &wanted.group;
     let what = format!("cannot move group '{group}'");
     for (broker, _) in new {
         output.note(&format!(
@@ -488,11 +291,10 @@ async fn finish(
             Some(why) => CliError::failed(format!("{what}: {why}")),
             None => CliError::not_found(format!(
                 "{what}: none of its brokers has {}",
-                wanted
-                    .topic
-                    .map_or("a topic of it".to_owned(), |topic| format!(
-                        "topic '{topic}'"
-                    ))
+                match &wanted.topics {
+                    Topics::One(topic) => format!("topic '{topic}'"),
+                    Topics::TheOnly | Topics::All => "a topic of it".to_owned(),
+                }
             )),
         });
     }
@@ -533,17 +335,20 @@ async fn finish(
     let moved = fan_out::all(plan, |part| {
         let (admin, group, wait) = (admin.clone(), group.to_owned(), how.wait);
         async move {
-            let outcomes = carry_out(&admin, &group, &part, wait).await;
+            let outcomes = part.carry_out(&admin, &group, wait).await;
             (part, outcomes)
         }
     });
     let mut done = Vec::new();
     for (part, outcomes) in moved.await {
         done.extend(rows(&part, &|planned| {
-            outcomes
-                .get(&planned.queue)
-                .cloned()
-                .unwrap_or_else(|| "unchanged".to_owned().into())
+            let unchanged = || Ok("unchanged".to_owned());
+            Known::from_result(
+                outcomes
+                    .get(&planned.queue)
+                    .cloned()
+                    .unwrap_or_else(unchanged),
+            )
         }));
     }
     output.results(
@@ -554,157 +359,4 @@ async fn finish(
         },
         format!("{what}: it was done nowhere"),
     )
-}
-
-type Outcomes = BTreeMap<MessageQueue, Known<String>>;
-
-/// Moves the queues of one topic on one broker.
-async fn carry_out(admin: &Admin, group: &str, part: &Part, wait: bool) -> Outcomes {
-    let moves = || part.moves.iter().filter(|planned| planned.changes());
-    let all = |outcome: Known<String>| -> Outcomes {
-        moves()
-            .map(|planned| (planned.queue.clone(), outcome.clone()))
-            .collect()
-    };
-    let address = &part.broker.address;
-    let told = match &part.means {
-        Err(why) => return all(Known::Unknown(why.clone())),
-        Ok(means @ (Means::Commit | Means::OnItsOwn)) => {
-            let mut outcomes = Outcomes::new();
-            for planned in moves() {
-                let done = match means {
-                    Means::Commit => {
-                        admin
-                            .put_offset(address, group, &planned.queue, planned.to)
-                            .await
-                    }
-                    _ => {
-                        admin
-                            .reset_queue(address, group, &planned.queue, planned.to)
-                            .await
-                    }
-                };
-                let done = match done {
-                    Ok(()) => read_back(admin, address, group, planned).await,
-                    Err(error) => Err(error.to_string()),
-                };
-                outcomes.insert(planned.queue.clone(), Known::from_result(done));
-            }
-            return outcomes;
-        }
-        Ok(Means::TellOffsets) => {
-            let offsets: QueueMap<i64> = moves()
-                .map(|planned| (planned.queue.clone(), planned.to))
-                .collect();
-            let topic = moves().next().map_or("", |planned| &planned.queue.topic);
-            admin.reset_members_to(address, group, topic, offsets).await
-        }
-        Ok(Means::TellTime(timestamp)) => {
-            let topic = moves().next().map_or("", |planned| &planned.queue.topic);
-            let header = ResetOffsetRequestHeader {
-                topic: topic.to_owned(),
-                group: group.to_owned(),
-                timestamp: *timestamp,
-                is_force: true,
-                queue_id: None,
-                offset: None,
-            };
-            admin.reset_members(address, &header).await
-        }
-    };
-    let told = match told {
-        Ok(told) => told.offset_table.0,
-        Err(error) => return all(Known::Unknown(error.to_string())),
-    };
-    let mut waiting = Vec::new();
-    for planned in moves() {
-        // Where the broker sends them, which need not be just what was planned.
-        if let Some(&to) = told.get(&planned.queue) {
-            waiting.push(Move {
-                to,
-                ..planned.clone()
-            });
-        }
-    }
-    let mut outcomes = all(Known::Unknown(
-        "the broker told nobody of this queue".to_owned(),
-    ));
-    for planned in &waiting {
-        let text = format!("its members are told to go to {}", planned.to);
-        outcomes.insert(planned.queue.clone(), text.into());
-    }
-    if wait {
-        arrive(admin, address, group, waiting, &mut outcomes).await;
-    }
-    outcomes
-}
-
-/// Whether the broker has the offset now.
-async fn read_back(
-    admin: &Admin,
-    address: &str,
-    group: &str,
-    planned: &Move,
-) -> std::result::Result<String, String> {
-    let now = admin.offset(address, group, &planned.queue).await;
-    match now.map_err(|error| format!("cannot be read back: {error}"))? {
-        Some(now) if now == planned.to => Ok("moved".to_owned()),
-        Some(now) if planned.is_done_at(now) => Ok(format!("moved, at {now} by now")),
-        now => Err(format!(
-            "the broker took it, and is at {} nevertheless",
-            now.map_or("no offset".to_owned(), |now| now.to_string())
-        )),
-    }
-}
-
-/// Waits until members have gone where they were told.
-async fn arrive(
-    admin: &Admin,
-    address: &str,
-    group: &str,
-    mut waiting: Vec<Move>,
-    outcomes: &mut Outcomes,
-) {
-    let deadline = Instant::now() + ARRIVAL;
-    while !waiting.is_empty() && Instant::now() < deadline {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let mut still = Vec::new();
-        for planned in waiting {
-            match read_back(admin, address, group, &planned).await {
-                Ok(text) => {
-                    outcomes.insert(planned.queue, text.into());
-                }
-                Err(_) => still.push(planned),
-            }
-        }
-        waiting = still;
-    }
-    for planned in waiting {
-        // Members that are quick have read everything again before it could be seen.
-        let text = match admin.offset(address, group, &planned.queue).await {
-            Ok(Some(now)) => format!(
-                "its members were told to go to {}, at {now} by now",
-                planned.to
-            ),
-            _ => format!("its members were told to go to {}", planned.to),
-        };
-        outcomes.insert(planned.queue, text.into());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets() {
-        for (text, expected) in [
-            ("earliest", Some(Target::Earliest)),
-            ("latest", Some(Target::Latest)),
-            ("1769860800123", Some(Target::Time(1_769_860_800_123))),
-            ("soon", None),
-        ] {
-            assert_eq!(target(text).ok(), expected, "{text}");
-        }
-    }
 }

@@ -98,6 +98,7 @@ fn healthy() -> Facts {
         id: id.to_owned(),
         version: 407,
         subscriptions: Some(BTreeSet::from([("orders".to_owned(), "*".to_owned())])),
+        owned: Some(BTreeMap::from([("orders".to_owned(), 1)])),
     };
     let progress = Progress {
         max: 100,
@@ -363,6 +364,14 @@ const CASES: &[Case] = &[
         },
         "1 have none",
     ),
+    (
+        "uneven-queues",
+        |f| {
+            let owned = BTreeMap::from([("orders".to_owned(), 3)]);
+            group(f).members.as_mut().unwrap()[1].owned = Some(owned);
+        },
+        "m2 owns 3 queues",
+    ),
     ("hot-queue", |f| queue(f, "a").max = 5_000, "4900 messages"),
     ("retries", retrying, "490 messages failed"),
     (
@@ -481,11 +490,4 @@ fn what_is_not_known_is_not_wrong() {
             check.name
         );
     }
-}
-
-#[test]
-fn sizes_as_brokers_write_them() {
-    assert_eq!(size("12.5 KiB"), Some(12_800.0));
-    assert_eq!(size("3 B"), Some(3.0));
-    assert_eq!(size("many"), None);
 }

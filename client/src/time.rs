@@ -12,19 +12,32 @@ use jiff::{SignedDuration, Span, Timestamp, ToSpan, ZonedDateTime};
 /// Numbers from here on are milliseconds: as seconds, this is the year 5138.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// A point in time given on the command line.
+/// A point in time as somebody gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Time(pub(crate) Timestamp);
+pub struct Time(pub Timestamp);
 
 impl Time {
-    pub(crate) fn epoch_ms(self) -> i64 {
+    pub fn epoch_ms(self) -> i64 {
         self.0.as_millisecond()
     }
 }
 
-/// For clap: relative to the present, in the local zone.
-pub(crate) fn parse_now(text: &str) -> Result<Time, String> {
+/// Relative to the present, in the local zone.
+///
+/// # Errors
+/// What is expected in its place, as a sentence.
+pub fn parse_now(text: &str) -> Result<Time, String> {
     parse(text, &ZonedDateTime::now()).map(Time)
+}
+
+/// Relative to a time in milliseconds since the epoch, in the local zone; the result is one, too.
+///
+/// # Errors
+/// What is expected in its place, as a sentence.
+pub fn parse_at(text: &str, now_ms: i64) -> Result<i64, String> {
+    let now = Timestamp::from_millisecond(now_ms).map_err(|e| e.to_string())?;
+    let time = parse(text, &now.to_zoned_datetime(TimeZone::system()))?;
+    Ok(time.as_millisecond())
 }
 
 fn parse(text: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
@@ -82,7 +95,7 @@ fn mqadmin_form(text: &str) -> Option<DateTime> {
 
 /// Epoch milliseconds as RFC 3339 with the local zone, to the millisecond; `None` for 0 and below, which RocketMQ uses
 /// for "never".
-pub(crate) fn rfc3339(epoch_ms: i64) -> Option<String> {
+pub fn rfc3339(epoch_ms: i64) -> Option<String> {
     if epoch_ms <= 0 {
         return None;
     }
@@ -95,7 +108,7 @@ pub(crate) fn rfc3339(epoch_ms: i64) -> Option<String> {
 }
 
 /// A span as a person reads it: `3d 4h`, `12m 5s`, `0s`.
-pub(crate) fn span(duration: SignedDuration) -> String {
+pub fn span(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     let (d, h, m, s) = (
         seconds / 86_400,

@@ -1,13 +1,18 @@
 //! Where a consumer group would go on after a reset of its offsets, and by what means its brokers can
 //! bring that about.
 //!
-//! Pure: whoever resets (`mq group reset`, `mq group clone`) shows this plan first, and carries out
-//! just this.
+//! What is worked out here is pure; `group` asks the brokers for what it needs. Whoever resets (`mq group reset`,
+//! `mq group clone`, the dashboard) shows the plan first, and carries out just this.
+
+mod group;
+
+pub use group::{NoPlan, Outcomes, Part, Plan, Reset, Topics};
 
 use remoting::protocol::body::queue_map::MessageQueue;
 use thiserror::Error;
 
 use crate::admin::Runtime;
+use crate::time;
 
 /// Where a group is to go on. Offsets count messages of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +29,22 @@ pub enum Target {
     Shift(i64),
     /// Where another group is.
     OtherGroup,
+}
+
+impl Target {
+    /// `earliest`, `latest`, or a time.
+    ///
+    /// # Errors
+    /// What is expected in its place, as a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "earliest" | "first" => Ok(Self::Earliest),
+            "latest" | "last" => Ok(Self::Latest),
+            time => time::parse_now(time)
+                .map(|time| Self::Time(time.epoch_ms()))
+                .map_err(|e| format!("neither earliest nor latest, and {e}")),
+        }
+    }
 }
 
 /// A queue and where its reader stands.
@@ -198,6 +219,18 @@ mod tests {
             max,
             consumer,
             found,
+        }
+    }
+
+    #[test]
+    fn targets() {
+        for (text, expected) in [
+            ("earliest", Some(Target::Earliest)),
+            ("latest", Some(Target::Latest)),
+            ("1769860800123", Some(Target::Time(1_769_860_800_123))),
+            ("soon", None),
+        ] {
+            assert_eq!(Target::parse(text).ok(), expected, "{text}");
         }
     }
 
