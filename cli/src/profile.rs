@@ -81,9 +81,22 @@ impl Settings {
     /// # Errors
     /// As [`Self::namesrv_addresses`].
     pub(crate) fn client(&self, timeout: Duration) -> Result<Client> {
+        self.client_named(None, timeout)
+    }
+
+    /// The same, with the second half of its client id.
+    ///
+    /// # Errors
+    /// As [`Self::namesrv_addresses`].
+    pub(crate) fn client_named(
+        &self,
+        instance_name: Option<String>,
+        timeout: Duration,
+    ) -> Result<Client> {
         let options = ClientOptions {
             name_servers: self.namesrv_addresses()?,
             timeout,
+            instance_name,
             rewrite: self.rules.clone(),
             read_only: self.read_only.value,
             ..ClientOptions::default()
@@ -100,6 +113,14 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl Cluster {
+    /// What the drop-in is given with `-n`; profiles are chosen by the environment and `config.toml` alone.
+    pub(crate) fn at(namesrv: Option<&str>) -> Self {
+        Self {
+            namesrv: namesrv.map(str::to_owned),
+            chosen: Chosen { profile: None },
+        }
+    }
+
     /// Flag, environment, profile, default, in this order.
     ///
     /// # Errors

@@ -10,12 +10,12 @@ use std::pin::Pin;
 use std::str::FromStr;
 
 use client::admin::Broker;
-use client::{Admin, Client, ClientError, ClientOptions, fan_out};
+use client::{Admin, Client, ClientError, fan_out};
 
 use self::options::{Given, Opt, Options};
 use crate::error::{CliError, Exit, Result, nearest};
 use crate::output::Output;
-use crate::profile;
+use crate::profile::{self, Cluster, Settings};
 
 mod acl;
 mod asking;
@@ -239,6 +239,7 @@ struct Call<'a> {
     given: Given,
     generation: Generation,
     output: &'a Output,
+    settings: Settings,
     admin: Admin,
 }
 
@@ -250,24 +251,15 @@ impl<'a> Call<'a> {
         generation: Generation,
         output: &'a Output,
     ) -> Result<Self> {
-        let environment = std::env::var("NAMESRV_ADDR").ok();
-        let name_servers = given
-            .get("n")
-            .or(environment.as_deref())
-            .filter(|text| !text.trim().is_empty());
-        let options_of_client = ClientOptions {
-            name_servers: profile::parse(name_servers.unwrap_or(profile::DEFAULT))?,
-            timeout: profile::TIMEOUT,
-            ..ClientOptions::default()
-        };
-        let client = Client::new(options_of_client)
-            .map_err(|e| CliError::client("cannot start the client", &e))?;
+        let settings = Cluster::at(given.get("n")).settings()?;
+        let client = settings.client(profile::TIMEOUT)?;
         Ok(Self {
             verb,
             options,
             given,
             generation,
             output,
+            settings,
             admin: Admin::new(client),
         })
     }
@@ -278,13 +270,9 @@ impl<'a> Call<'a> {
 
     /// A client whose brokers are those of a unit: its id ends with the unit's name.
     fn client_of_unit(&self, unit: &str) -> Result<Client> {
-        let options = ClientOptions {
-            name_servers: self.name_servers(),
-            timeout: profile::TIMEOUT,
-            instance_name: Some(format!("{}@{unit}", std::process::id())),
-            ..ClientOptions::default()
-        };
-        Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
+        let instance_name = format!("{}@{unit}", std::process::id());
+        self.settings
+            .client_named(Some(instance_name), profile::TIMEOUT)
     }
 
     fn name_servers(&self) -> Vec<String> {
