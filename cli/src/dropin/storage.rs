@@ -2,10 +2,13 @@
 
 use std::fs;
 
+use client::ClientError;
 use client::message::MessageExt;
 use jiff::Timestamp;
+use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::message::record::records;
 use remoting::protocol::message::sys_flag;
+use serde_json::Value;
 
 use super::options::{one_of, req, val};
 use super::{Call, Generation, Scope, Verb, java, out, verb};
@@ -280,24 +283,31 @@ async fn static_topic(call: &Call<'_>) -> Result<Exit> {
         return Err(CliError::not_found("no master is among them"));
     }
     let addresses = brokers.into_iter().map(|broker| broker.address).collect();
-    let mut mapped = false;
     let exit = call
         .each(
             addresses,
             &format!("read the map of topic '{topic}'"),
             |admin, address| {
                 let topic = topic.to_owned();
-                async move { admin.topic_with_mapping(&address, &topic).await }
+                async move {
+                    match admin.topic_with_mapping(&address, &topic).await {
+                        // A new one has none yet.
+                        Err(ClientError::Refused {
+                            code: ResponseCode::TOPIC_NOT_EXIST,
+                            ..
+                        }) => Ok(Value::Null),
+                        answer => answer,
+                    }
+                }
             },
             |address, config| {
-                let detail = &config["mappingDetail"];
-                mapped |= detail.is_object();
-                out!(call, "{address} {detail}\n");
+                out!(call, "{address} {}\n", config["mappingDetail"]);
                 Ok(())
             },
         )
         .await?;
-    if !mapped && exit != Exit::Done {
+    // A server of 4.x has answered that it knows no such request.
+    if exit != Exit::Done {
         return Ok(exit);
     }
     Err(CliError::refused(format!(
