@@ -406,6 +406,9 @@ impl NamesrvConfig {
                 return Err(UpdateError::BlackListed);
             }
             let Some(key) = find(name) else {
+                if asks_for_what_is(name, value) {
+                    continue;
+                }
                 return Err(UpdateError::Invalid(format!("{name}: {}", why_not(name))));
             };
             if !key.live {
@@ -431,14 +434,18 @@ fn find(name: &str) -> Option<&'static Key> {
 
 /// The warning about a key that is not in the table. None when the setting asks for what is.
 fn without_effect(setting: &Setting<'_>) -> Option<ConfigWarning> {
-    let is_usual = WITHOUT_EFFECT
-        .iter()
-        .any(|(key, usual, _)| *key == setting.key && *usual == setting.value);
-    (!is_usual).then(|| ConfigWarning {
+    (!asks_for_what_is(setting.key, setting.value)).then(|| ConfigWarning {
         place: setting.place.clone(),
         key: setting.key.to_owned(),
         problem: why_not(setting.key),
     })
+}
+
+/// Whether a key that does nothing has the value by which Apache does what is done here.
+fn asks_for_what_is(name: &str, value: &str) -> bool {
+    WITHOUT_EFFECT
+        .iter()
+        .any(|(key, usual, _)| *key == name && *usual == value)
 }
 
 /// Why a key that is not in the table does nothing; follows the key in a sentence.
@@ -622,9 +629,15 @@ mod tests {
                 "orderMessageEnable=yes: must be true or false",
             ),
             ("nonsense=1", "nonsense: is not a key of a name server"),
+            (
+                "clusterTest=true",
+                "clusterTest: has no effect: name servers of other environments are not asked",
+            ),
         ] {
             assert_eq!(update(changes).unwrap_err().to_string(), problem);
         }
+        // What is done anyway may be asked for.
+        assert_eq!(update("clusterTest=false").unwrap(), config);
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
 
         let updated = update("orderMessageEnable=true").unwrap();
