@@ -1,6 +1,7 @@
 //! `mq schema`: the contract of machine-readable output, made of the row types.
 
 use clap::CommandFactory;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
@@ -11,16 +12,16 @@ use super::{
 use crate::args::Cli;
 use crate::commands::man;
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Output, Row};
+use crate::output::Output;
 
 /// Of all schemas together. A new field or command raises it as well: whoever reads strictly wants to know.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Print the JSON schema of what a command prints with -o json; without a command, of all
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  mq schema topic list\n  mq schema topic list | jq '.items.properties | keys'\n  mq schema > mq-schema.json\n\n\
-                  -o jsonl prints the items one per line, -o csv the same fields as columns. A value that could not be learnt \
+                  -o jsonl prints the items one per line, as mq consume and mq message tail do with -o json; -o csv the same fields as columns. A value that could not be learnt \
                   is {\"unknown\": \"why\"}. The version changes with any schema."
 )]
 pub(crate) struct Args {
@@ -48,6 +49,7 @@ const SCHEMAS: &[Schema] = &[
     ("cluster health", of::<cluster::health::HealthRow>),
     ("cluster list", of::<cluster::ClusterRow>),
     ("config template", of::<config::TemplateRow>),
+    ("consume", of::<message::MessageLine>),
     ("dlq list", of::<dlq::list::DeadRow>),
     ("dlq resend", of::<dlq::resend::ResentRow>),
     ("dlq show", of::<dlq::show::DeadLetterRow>),
@@ -64,7 +66,7 @@ const SCHEMAS: &[Schema] = &[
     ("group update", of::<group::write::ChangeRow>),
     ("message find", of::<message::MessageRow>),
     ("message get", of::<message::MessageRow>),
-    ("message tail", of::<message::MessageRow>),
+    ("message tail", of::<message::MessageLine>),
     ("message trace", of::<message::trace::TraceRow>),
     ("namesrv config get", of::<namesrv::config::SettingRow>),
     ("namesrv config set", of::<namesrv::config::ChangeRow>),
@@ -116,7 +118,7 @@ fn topic_perm() -> Value {
     json!({"anyOf": [of::<topic::PermRow>(), of::<topic::ChangeRow>()]})
 }
 
-fn of<R: Row>() -> Value {
+fn of<R: JsonSchema>() -> Value {
     let settings = SchemaSettings::default().for_serialize();
     // So that schemas can be put together.
     let settings = settings.with(|settings| settings.inline_subschemas = true);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 use client::message::MessageExt;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::{CliError, Result};
@@ -52,7 +53,7 @@ impl From<&MessageExt> for MessageRow {
 }
 
 /// What is printed of a message that is read; as JSON, these are the field names.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct MessageLine {
     pub(crate) topic: String,
     pub(crate) broker: String,
