@@ -35,8 +35,16 @@ pub(crate) enum Format {
     Name,
 }
 
+/// Flags of every command that changes something, or prints its rows once.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Print {
+    /// How to print
+    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
 /// Flags of every command that reads.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Read {
     /// How to print
     #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]

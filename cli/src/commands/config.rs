@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::error::{CliError, Exit, Result, nearest};
-use crate::output::{Format, Output, Report, row};
+use crate::output::{Output, Print, Report, row};
 
 /// Configuration templates
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,10 @@ enum Command {
     )]
     Template {
         /// As listed by `mq config template`
+        #[arg(conflicts_with = "format")]
         name: Option<String>,
+        #[command(flatten)]
+        print: Print,
     },
 }
 
@@ -63,14 +66,14 @@ row! {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let Command::Template { name } = &args.command;
+    let Command::Template { name, print } = &args.command;
     let Some(name) = name else {
         let row = |template: &Template| TemplateRow {
             name: template.name.into(),
             about: template.about.into(),
         };
         return output.report(
-            Format::Table,
+            print.format,
             &Report::from(TEMPLATES.iter().map(row).collect::<Vec<_>>()),
         );
     };

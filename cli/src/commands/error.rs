@@ -3,7 +3,7 @@
 use remoting::protocol::codes::{RequestCode as Req, ResponseCode as Res};
 
 use crate::error::{CliError, Exit, Result, nearest};
-use crate::output::{Format, Output, Report, row};
+use crate::output::{Format, Output, Print, Report, row};
 
 /// Explain a response or request code, by number or name; without one, list them
 #[derive(Debug, clap::Args)]
@@ -15,9 +15,8 @@ use crate::output::{Format, Output, Report, row};
 pub(crate) struct Args {
     /// A number such as 17, or a name such as TOPIC_NOT_EXIST
     code: Option<String>,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -745,7 +744,7 @@ fn all() -> Vec<CodeRow> {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
     let mut rows = all();
     let Some(wanted) = args.code.as_deref().map(str::trim) else {
-        return output.report(args.format, &Report::from(rows));
+        return output.report(args.print.format, &Report::from(rows));
     };
     let number = wanted.parse::<i32>().ok();
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
@@ -759,8 +758,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
             _ => error.hint("mq error lists them"),
         });
     }
-    if !matches!(args.format, Format::Table | Format::Wide) {
-        return output.report(args.format, &Report::from(rows));
+    if !matches!(args.print.format, Format::Table | Format::Wide) {
+        return output.report(args.print.format, &Report::from(rows));
     }
     // One or two of them are easier to read as text.
     for row in rows {

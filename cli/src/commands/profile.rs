@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use crate::config_file::ConfigFile;
 use crate::error::{Exit, Result};
-use crate::output::{Format, Output, Report, row};
+use crate::output::{Output, Print, Report, row};
 use crate::profile::{Cluster, Origin};
 
 /// Profiles: named clusters in config.toml
@@ -49,18 +49,16 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct List {
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 #[derive(Debug, clap::Args)]
 struct Show {
     #[command(flatten)]
     cluster: Cluster,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -113,7 +111,7 @@ fn list(args: &List, output: &Output) -> Result<Exit> {
             "there are no profiles in {path}; mq profile show --help shows how they look"
         ));
     }
-    output.report(args.format, &Report::from(rows))
+    output.report(args.print.format, &Report::from(rows))
 }
 
 fn show(args: &Show, output: &Output) -> Result<Exit> {
@@ -140,5 +138,5 @@ fn show(args: &Show, output: &Output) -> Result<Exit> {
         flag("prod", &settings.prod),
         row("rewrite", rules, &settings.rewrite.origin),
     ];
-    output.report(args.format, &Report::from(rows))
+    output.report(args.print.format, &Report::from(rows))
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use clap::{Subcommand, ValueEnum};
-use client::names::is_system_topic;
+use client::names::{check_topic, is_system_topic};
 use client::{ClientError, fan_out};
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, no_such_topic, only};
-use crate::output::{Known, Output, Read, Report, row};
+use crate::output::{Known, Output, Print, Read, Report, row};
 use crate::profile::{Cluster, missing_from};
 use crate::time;
 use crate::watch;
@@ -102,7 +102,7 @@ struct Write {
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
-    read: Read,
+    print: Print,
 }
 
 #[derive(Debug, clap::Args)]
@@ -110,7 +110,7 @@ struct PermArgs {
     /// Name of the topic
     topic: String,
     /// What clients may do with it: r, w, rw or none [default: show what they may]
-    #[arg(value_enum)]
+    #[arg(value_enum, conflicts_with = "watch")]
     perm: Option<Perm>,
     /// On this broker only; may be given several times [default: all masters that have it]
     #[arg(short, long, value_name = "NAME", requires = "perm")]
@@ -133,7 +133,7 @@ struct Delete {
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
-    read: Read,
+    print: Print,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -417,6 +417,7 @@ async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
             args.topic
         )
     };
+    check_topic(&args.topic).map_err(|e| CliError::client(what(), &e))?;
     let (by_master, mut missing) = lookup::topics(&admin).await?;
     if !create
         && !by_master
@@ -487,7 +488,7 @@ async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
         missing,
     };
     output.results(
-        args.read.format,
+        args.print.format,
         &report,
         format!("{} on any server", what()),
     )
@@ -502,7 +503,9 @@ async fn perm(args: &PermArgs, output: &Output) -> Result<Exit> {
             broker: args.broker.clone(),
             dry_run: args.dry_run,
             cluster: args.cluster.clone(),
-            read: args.read.clone(),
+            print: Print {
+                format: args.read.format,
+            },
         };
         return write(&change, false, output).await;
     }
@@ -575,7 +578,7 @@ async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
         rows.push(row(format!("name server {name_server}"), done));
     }
     output.results(
-        args.read.format,
+        args.print.format,
         &Report { rows, missing },
         format!("{what} on any server"),
     )

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Format, Output};
+use crate::output::{Output, Print};
 use crate::profile::Cluster;
 
 /// Measure how fast a cluster stores and delivers messages
@@ -58,9 +58,8 @@ struct Run {
     /// Connections, each to every broker of the topic
     #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     connections: u16,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
     /// Write the results to a file as JSON
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,

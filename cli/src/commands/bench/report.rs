@@ -96,7 +96,7 @@ pub(super) fn finish(
         Some(file) => compare(file, &rows)?,
         None => Vec::new(),
     };
-    let exit = output.report(run.format, &Report::from(rows))?;
+    let exit = output.report(run.print.format, &Report::from(rows))?;
     for line in differences {
         output.note(&line);
     }

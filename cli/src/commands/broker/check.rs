@@ -9,7 +9,7 @@ use store::fs::{File, FileSystem, OpenMode, OsFileSystem};
 
 use super::settings::Settings;
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Format, Output, Report, row};
+use crate::output::{Output, Print, Report, row};
 use crate::ports;
 
 /// Check a broker's settings without starting it: effective values with their origin, ports, folders
@@ -21,9 +21,8 @@ use crate::ports;
 pub(crate) struct Args {
     #[command(flatten)]
     settings: Settings,
-    /// How to print the values
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -55,7 +54,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
         .into_iter()
         .map(SettingRow::from)
         .collect();
-    output.report(args.format, &Report::from(rows))?;
+    output.report(args.print.format, &Report::from(rows))?;
     for warning in &warnings {
         output.note(&format!("warning: {warning}"));
     }

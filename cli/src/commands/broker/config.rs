@@ -11,7 +11,7 @@ use remoting::protocol::properties::{self, Property};
 
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Format, Known, Output, Read, Report, row};
+use crate::output::{Known, Output, Print, Read, Report, row};
 use crate::profile::{Cluster, brokers_named, missing_from};
 use crate::settings;
 use crate::watch;
@@ -75,9 +75,8 @@ struct Set {
     confirm: Confirm,
     #[command(flatten)]
     cluster: Cluster,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 #[derive(Debug, clap::Args)]
@@ -221,7 +220,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
             rows: plan,
             missing,
         };
-        return output.results(args.format, &report, what);
+        return output.results(args.print.format, &report, what);
     }
     for row in plan.iter().filter(|row| changes(row)) {
         let before = match &row.before {
@@ -244,7 +243,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
     });
     let mut rows: Vec<ChangeRow> = rows.await.into_iter().flatten().collect();
     rows.sort_by(|a, b| (&a.broker, a.broker_id).cmp(&(&b.broker, b.broker_id)));
-    output.results(args.format, &Report { rows, missing }, what)
+    output.results(args.print.format, &Report { rows, missing }, what)
 }
 
 /// Changes what is to be changed on one broker, and says of each value whether the broker has it now: Apache's brokers

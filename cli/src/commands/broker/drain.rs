@@ -2,7 +2,7 @@
 //!
 //! The name servers stop giving out its queues for writing; producers see that when they next ask for routes, every 30
 //! seconds, and leave without an error. A name server forgets it when it restarts, or when the broker registers changed
-//! topics; `--refuse` makes the broker itself say no, which lasts. Undoing sets `brokerPermission`: a broker then registers
+//! topics; `--refuse` makes the broker register for reading only, which lasts. Undoing sets `brokerPermission`: a broker then registers
 //! all topics with the permissions they have. What the protocol has for it at the name server (`ADD_WRITE_PERM_OF_BROKER`)
 //! would make topics writable that were read-only on purpose.
 
@@ -17,7 +17,7 @@ use remoting::protocol::body::topic::PERM_WRITE;
 
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Format, Known, Output, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::{Cluster, brokers_named, missing_from};
 use crate::progress;
 
@@ -37,7 +37,8 @@ pub(super) struct Args {
     /// Give the permission back, as it was for each topic
     #[arg(long, conflicts_with_all = ["refuse", "no_wait", "force"])]
     undo: bool,
-    /// Also let the broker itself refuse messages (brokerPermission), which outlives restarts of name servers
+    /// Also let the broker register for reading only (brokerPermission), which outlives restarts of name servers; of ordered
+    /// topics it refuses messages, of others it takes what producers send that have not asked for routes yet
     #[arg(long)]
     refuse: bool,
     /// Do not wait until it is quiet
@@ -56,9 +57,8 @@ pub(super) struct Args {
     confirm: Confirm,
     #[command(flatten)]
     cluster: Cluster,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -70,7 +70,17 @@ row! {
     }
 }
 
+/// What name servers do with the permission to write, before and after.
+const WIPED: (&str, &str) = ("would be wiped", "wiped");
+
 pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
+    if !args.undo && !args.no_wait && args.timeout < args.quiet_for {
+        return Err(CliError::usage(format!(
+            "a broker that must be quiet for {:#} cannot be so within {:#}",
+            args.quiet_for, args.timeout
+        ))
+        .hint("give a longer --timeout, a shorter --quiet-for, or --no-wait"));
+    }
     let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
     let mut brokers = brokers_named(&admin, std::slice::from_ref(&args.name)).await?;
     brokers.retain(Broker::is_master);
@@ -102,12 +112,12 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
     let name_servers = admin.client().name_servers().all().to_vec();
     output.note(&format!(
-        "{} ({}) would get no new messages: {} name servers give out its queues for reading only{}",
+        "{} ({}) would get no new messages: its queues are given out for reading only by {}{}",
         broker.name,
         broker.address,
-        name_servers.len(),
+        name_servers.join(", "),
         match args.refuse {
-            true => ", and the broker refuses them",
+            true => ", and the broker registers so",
             false => "",
         }
     ));
@@ -119,7 +129,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
                 true => admin.wipe_write_perm(&server, &name).await.map(Some),
                 false => Ok(None),
             };
-            row_of(format!("name server {server}"), go_on, "wiped", wiped)
+            row_of(format!("name server {server}"), go_on, WIPED, wiped)
         }
     })
     .await;
@@ -129,9 +139,17 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
             false => Ok(()),
         };
         let server = format!("broker {}", broker.address);
-        rows.push(row_of(server, go_on, "refuses", told.map(|()| None)));
+        rows.push(row_of(
+            server,
+            go_on,
+            (
+                "would register for reading only",
+                "registers for reading only",
+            ),
+            told.map(|()| None),
+        ));
     }
-    let exit = output.results(args.format, &Report::from(rows), what)?;
+    let exit = output.results(args.print.format, &Report::from(rows), what)?;
     if !go_on {
         return Ok(exit);
     }
@@ -148,7 +166,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
 fn row_of(
     server: String,
     done: bool,
-    verb: &str,
+    (would, did): (&str, &str),
     outcome: std::result::Result<Option<i32>, ClientError>,
 ) -> DrainRow {
     DrainRow {
@@ -156,8 +174,8 @@ fn row_of(
         topics: outcome.as_ref().ok().copied().flatten(),
         result: match outcome {
             Err(error) => Known::Unknown(error.to_string()),
-            Ok(_) if done => verb.to_owned().into(),
-            Ok(_) => format!("would be: {verb}").into(),
+            Ok(_) if done => did.to_owned().into(),
+            Ok(_) => would.to_owned().into(),
         },
     }
 }
@@ -207,8 +225,13 @@ async fn undo(args: &Args, admin: &Admin, broker: &Broker, output: &Output) -> R
         false => Ok(()),
     };
     let server = format!("broker {}", broker.address);
-    let row = row_of(server, go_on, "takes messages", told.map(|()| None));
-    output.results(args.format, &Report::from(vec![row]), what)
+    let row = row_of(
+        server,
+        go_on,
+        ("would take messages", "takes messages"),
+        told.map(|()| None),
+    );
+    output.results(args.print.format, &Report::from(vec![row]), what)
 }
 
 /// Messages that came in and went out since the broker started.

@@ -16,7 +16,7 @@ use crate::commands::message::{Select, search};
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup;
-use crate::output::{Known, Output, Read, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::{Cluster, masters};
 use crate::progress;
 
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
-    read: Read,
+    print: Print,
 }
 
 row! {
@@ -157,7 +157,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
     bar.finish_and_clear();
     output.results(
-        args.read.format,
+        args.print.format,
         &Report { rows, missing },
         format!("{what}: it was done nowhere"),
     )

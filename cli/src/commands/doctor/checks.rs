@@ -906,8 +906,8 @@ fn open_files(facts: &Facts) -> Vec<Finding> {
                 "open files",
                 Subject::Host,
                 format!(
-                    "{} {} may open {limit} files, and has {open} open",
-                    server.kind, server.name
+                    "{} ({}) may open {limit} files, and has {open} open",
+                    server.name, server.kind
                 ),
                 "start it with a higher limit: ulimit -n 655350, or LimitNOFILE=655350 in its systemd unit",
             )

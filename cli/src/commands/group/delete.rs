@@ -10,7 +10,7 @@ use super::members::{client_ids, members};
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, split};
-use crate::output::{Known, Output, Read, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::Cluster;
 
 /// Delete a consumer group with its offsets and its retry topic
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
-    read: Read,
+    print: Print,
 }
 
 row! {
@@ -144,7 +144,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
     missing.sort();
     output.results(
-        args.read.format,
+        args.print.format,
         &Report { rows, missing },
         format!("{what}: it was done nowhere"),
     )

@@ -10,7 +10,7 @@ use remoting::protocol::body::group::SubscriptionGroupConfig;
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup;
-use crate::output::{Format, Known, Output, Read, Report, row};
+use crate::output::{Format, Known, Output, Print, Report, row};
 use crate::profile::{Cluster, missing_from};
 use crate::queue;
 
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
-    read: Read,
+    print: Print,
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,7 +88,7 @@ pub(crate) struct CloneArgs {
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
-    read: Read,
+    print: Print,
 }
 
 row! {
@@ -139,7 +139,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let plan = plan(&admin, &wanted, masters, &mut missing).await?;
     let how = How {
         confirm: &args.confirm,
-        read: &args.read,
+        format: args.print.format,
         wait: !args.no_wait,
     };
     finish(&admin, output, &wanted, plan, missing, &how, &[]).await
@@ -179,7 +179,7 @@ pub(crate) async fn clone(args: &CloneArgs, output: &Output) -> Result<Exit> {
     let plan = plan(&admin, &wanted, masters, &mut missing).await?;
     let how = How {
         confirm: &args.confirm,
-        read: &args.read,
+        format: args.print.format,
         wait: !args.no_wait,
     };
     finish(&admin, output, &wanted, plan, missing, &how, &new).await
@@ -222,7 +222,7 @@ async fn plan(
 
 struct How<'a> {
     confirm: &'a Confirm,
-    read: &'a Read,
+    format: Format,
     wait: bool,
 }
 
@@ -312,7 +312,7 @@ async fn finish(
         .any(|planned| planned.changes());
     if how.confirm.dry_run || !changes {
         let rows = planned;
-        return output.report(how.read.format, &Report { rows, missing });
+        return output.report(how.format, &Report { rows, missing });
     }
     if how.confirm.asks(output) {
         let rows = planned;
@@ -352,7 +352,7 @@ async fn finish(
         }));
     }
     output.results(
-        how.read.format,
+        how.format,
         &Report {
             rows: done,
             missing,

@@ -1,10 +1,11 @@
 //! `mq group create`, `mq group update`.
 
+use client::names::check_group;
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 
-use crate::error::{Exit, Result};
+use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, no_such_group, only};
-use crate::output::{Known, Output, Read, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::Cluster;
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
-    read: Read,
+    print: Print,
 }
 
 row! {
@@ -71,6 +72,7 @@ pub(crate) async fn run(args: &Args, create: bool, output: &Output) -> Result<Ex
     let group = &args.group;
     let verb = if create { "create" } else { "change" };
     let what = format!("cannot {verb} group '{group}'");
+    check_group(group).map_err(|e| CliError::client(what.clone(), &e))?;
     let (by_master, mut missing) = lookup::groups(&admin).await?;
     if !create
         && !by_master
@@ -122,7 +124,7 @@ pub(crate) async fn run(args: &Args, create: bool, output: &Output) -> Result<Ex
         });
     }
     output.results(
-        args.read.format,
+        args.print.format,
         &Report { rows, missing },
         format!("{what}: it was done nowhere"),
     )

@@ -69,7 +69,17 @@ impl Select {
     }
 
     /// What brokers select by.
+    ///
+    /// # Errors
+    /// Usage, for an expression that cannot be read, or a time that ends before it begins.
     pub(crate) fn expression(&self) -> Result<Expression> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && to.epoch_ms() < from.epoch_ms()
+        {
+            return Err(CliError::usage(
+                "--to is before --from: nothing lies between",
+            ));
+        }
         if let Some(condition) = &self.condition {
             return Ok(Expression::sql(condition));
         }

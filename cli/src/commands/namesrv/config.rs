@@ -5,7 +5,7 @@ use client::{Admin, ClientError, fan_out};
 use remoting::protocol::properties::{self, Property};
 
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Format, Known, Output, Read, Report, row};
+use crate::output::{Known, Output, Print, Read, Report, row};
 use crate::profile::Cluster;
 use crate::settings;
 use crate::watch;
@@ -53,9 +53,8 @@ struct Set {
     dry_run: bool,
     #[command(flatten)]
     cluster: Cluster,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -149,7 +148,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
     });
     let rows = rows.await.into_iter().flatten().collect::<Vec<_>>();
     let what = "cannot change the settings of any name server";
-    output.results(args.format, &Report::from(rows), what)
+    output.results(args.print.format, &Report::from(rows), what)
 }
 
 /// What became of a setting: of its key, the wanted value and the one before.

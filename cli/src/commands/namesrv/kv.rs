@@ -8,7 +8,7 @@ use client::{Admin, ClientError, fan_out};
 
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result, nearest};
-use crate::output::{Format, Known, Output, Read, Report, row};
+use crate::output::{Known, Output, Print, Read, Report, row};
 use crate::profile::Cluster;
 use crate::watch;
 
@@ -78,9 +78,8 @@ struct Set {
     dry_run: bool,
     #[command(flatten)]
     cluster: Cluster,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 #[derive(Debug, clap::Args)]
@@ -93,9 +92,8 @@ struct Delete {
     confirm: Confirm,
     #[command(flatten)]
     cluster: Cluster,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -279,7 +277,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
         }
     });
     let what = format!("cannot set '{}' on any name server", args.key);
-    output.results(args.format, &Report::from(rows.await), what)
+    output.results(args.print.format, &Report::from(rows.await), what)
 }
 
 async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
@@ -320,5 +318,5 @@ async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
         }
     });
     let what = format!("cannot delete '{}' on any name server", args.key);
-    output.results(args.format, &Report::from(rows.await), what)
+    output.results(args.print.format, &Report::from(rows.await), what)
 }

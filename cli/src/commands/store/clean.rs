@@ -6,7 +6,7 @@ use super::{Folder, STOP_FIRST};
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
 use crate::instance::{Instance, Kind};
-use crate::output::{Known, Output, Read, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::time;
 
 /// Delete what is no longer needed: expired files of the log, queues of deleted topics, unused index files
@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[command(flatten)]
     confirm: Confirm,
     #[command(flatten)]
-    read: Read,
+    print: Print,
 }
 
 row! {
@@ -84,10 +84,10 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
         Report::from(rows.collect::<Vec<_>>())
     };
     if plan.remove.is_empty() || args.confirm.dry_run {
-        return output.report(args.read.format, &planned("would be deleted"));
+        return output.report(args.print.format, &planned("would be deleted"));
     }
     if !args.confirm.yes {
-        output.report(args.read.format, &planned("would be deleted"))?;
+        output.report(args.print.format, &planned("would be deleted"))?;
     }
     let why = format!("this is deleted from {name} for good");
     args.confirm
@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
         };
         rows.push(row(removal, result));
     }
-    output.report(args.read.format, &Report::from(rows))
+    output.report(args.print.format, &Report::from(rows))
 }
 
 /// By folder, what goes and what stays.

@@ -4,7 +4,7 @@ use store::inspect::{Info, LogFileInfo, QueueInfo, TopicInfo};
 
 use super::{Folder, Shown};
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Format, Output, Report, row};
+use crate::output::{Output, Print, Report, row};
 use crate::time;
 
 /// Show what a store holds: extent in bytes and time, topics, state of queues, index and checkpoint, what will be deleted when
@@ -25,9 +25,8 @@ pub(super) struct Args {
     /// By file of the log: since when, and when it will be deleted
     #[arg(long, group = "by")]
     files: bool,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -107,19 +106,19 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
         .map_err(|e| CliError::failed(format!("cannot look into the store {name}")).because(&e))?;
     if args.topics {
         let rows: Vec<_> = info.topics.iter().map(topic_row).collect();
-        output.report(args.format, &Report::from(rows))
+        output.report(args.print.format, &Report::from(rows))
     } else if args.queues {
         let rows = info.topics.iter().flat_map(|topic| {
             let row = |queue: &QueueInfo| queue_row(&topic.topic, queue);
             topic.queues.iter().map(row).collect::<Vec<_>>()
         });
-        output.report(args.format, &Report::from(rows.collect::<Vec<_>>()))
+        output.report(args.print.format, &Report::from(rows.collect::<Vec<_>>()))
     } else if args.files {
         let rows: Vec<_> = info.log_files.iter().map(file_row).collect();
-        output.report(args.format, &Report::from(rows))
+        output.report(args.print.format, &Report::from(rows))
     } else {
         let row = store_row(name, &info, now_ms);
-        output.report(args.format, &Report::from(vec![row]))
+        output.report(args.print.format, &Report::from(vec![row]))
     }
 }
 

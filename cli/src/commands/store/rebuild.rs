@@ -6,7 +6,7 @@ use store::inspect::Old;
 use super::{Folder, Shown};
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Format, Output, Report, row};
+use crate::output::{Output, Print, Report, row};
 
 /// Build queues and index anew from the log; the old ones are kept until they are deleted with --delete-old
 #[derive(Debug, clap::Args)]
@@ -29,9 +29,8 @@ pub(super) struct Args {
     undo: bool,
     #[command(flatten)]
     confirm: Confirm,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -83,7 +82,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
             store.delete_old(&old)
         };
         result.map_err(failed)?;
-        return output.report(args.format, &Report::from(folders(&old, done)));
+        return output.report(args.print.format, &Report::from(folders(&old, done)));
     }
     if let Some(old) = old {
         let kept: Vec<String> = folders(&old, "")
@@ -136,7 +135,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
         missing: rebuilt.missing,
         damaged: damaged.collect(),
     };
-    output.report(args.format, &Report::from(vec![row]))?;
+    output.report(args.print.format, &Report::from(vec![row]))?;
     output.note(
         "the old queues and index are kept: --delete-old deletes them, --undo puts them back",
     );
@@ -146,7 +145,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
 /// Whether to go on, once the plan has been shown.
 fn plan(args: &Args, output: &Output, rows: &[FolderRow], question: &str) -> Result<bool> {
     if !args.confirm.yes {
-        output.report(args.format, &Report::from(rows.to_vec()))?;
+        output.report(args.print.format, &Report::from(rows.to_vec()))?;
     }
     args.confirm.go_on(output, question)
 }

@@ -7,7 +7,7 @@ use store::inspect::{Finding, Severity, Verified};
 
 use super::{Folder, Shown};
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Format, Output, Report, row};
+use crate::output::{Format, Output, Print, Report, row};
 
 /// Check a store: every message, queue, index entry, checkpoint and table; exit code 10 if something is wrong
 #[derive(Debug, clap::Args)]
@@ -19,9 +19,8 @@ use crate::output::{Format, Output, Report, row};
 pub(super) struct Args {
     #[command(flatten)]
     folder: Folder,
-    /// How to print
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: Print,
 }
 
 row! {
@@ -65,8 +64,8 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
     let what = format!("cannot check the store {}", args.folder.store.display());
     let verified = verified.map_err(|e| CliError::failed(what).because(&e))?;
     let rows: Vec<FindingRow> = verified.findings.iter().map(FindingRow::from).collect();
-    if !rows.is_empty() || args.format != Format::Table {
-        output.report(args.format, &Report::from(rows))?;
+    if !rows.is_empty() || args.print.format != Format::Table {
+        output.report(args.print.format, &Report::from(rows))?;
     }
     summary(&verified, start, output);
     let wrong = verified
