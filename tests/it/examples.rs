@@ -59,27 +59,25 @@ fn shell(line: &str, folder: &Path, namesrv: &Namesrv) -> Output {
         .expect("there is a shell")
 }
 
-/// The example lines of a command and all below it; a remark follows two blanks.
-fn examples(path: &[&str]) -> Vec<String> {
-    let help = mq::run(path.iter().copied().chain(["--help"]));
-    let lines = help.lines().filter(|line| line.starts_with("  mq "));
-    let lines = lines.map(|line| {
-        line.trim()
-            .split("   ")
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    });
-    let mut found = Vec::from_iter(lines);
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let commands = commands.take_while(|line| line.starts_with("  "));
-    for line in commands.filter(|line| !line.starts_with("   ")) {
-        let name = line.split_whitespace().next().expect("a name");
-        if name != "help" {
-            found.extend(examples(&[path, &[name]].concat()));
-        }
-    }
-    found
+/// The example lines of all commands, and those of the README; a remark follows two blanks.
+fn examples() -> Vec<String> {
+    let of_help = |(_, help): (String, String)| {
+        let lines = help.lines().filter(|line| line.starts_with("  mq "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut found: Vec<String> = mq::commands().into_iter().flat_map(of_help).collect();
+    let blocks = include_str!("../../README.md").split("```sh\n").skip(1);
+    let lines = blocks.filter_map(|block| block.split("```").next());
+    let lines = lines.flat_map(str::lines);
+    // A pipe into it is one as well.
+    let lines = lines.filter(|line| line.starts_with("mq ") || line.contains("| mq "));
+    found.extend(lines.map(str::to_owned));
+    let command = |line: &String| {
+        let line = line.trim();
+        let end = line.find("   ").or_else(|| line.find("  #"));
+        line[..end.unwrap_or(line.len())].trim_end().to_owned()
+    };
+    found.iter().map(command).collect()
 }
 
 #[test]
@@ -90,8 +88,8 @@ fn every_example_runs() {
     let text = format!("[profile.local]\nnamesrv = '{}'\n", namesrv.address());
     std::fs::write(folder.path().join("config.toml"), text).expect("the test's own folder");
     std::fs::write(folder.path().join("order.json"), "{}").expect("the test's own folder");
-    let examples = examples(&[]);
-    assert!(examples.len() > 50, "{examples:?}");
+    let examples = examples();
+    assert!(examples.len() > 100, "{examples:?}");
     let run = |line: &str| shell(line, folder.path(), &namesrv);
     let prepare = || {
         for line in [

@@ -85,7 +85,7 @@ fn a_group_is_created_shown_changed_and_deleted() {
         assert!(text.contains("did you mean 'billing'?"), "{line}: {text}");
     }
     assert_eq!(shell.fail("group create x --broker broker-c").0, 4);
-    assert_eq!(shell.fail("group create b,d").0, 1);
+    assert_eq!(shell.fail("group create b,d").0, 2);
     assert_eq!(
         shell.fail("group delete billing").0,
         2,

@@ -81,3 +81,27 @@ pub fn json_lines<'a>(args: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
 fn parse(printed: &str) -> Value {
     serde_json::from_str(printed).unwrap_or_else(|e| panic!("not JSON ({e}): {printed}"))
 }
+
+/// Every command that has none below it: its path, `topic list`, and its `--help`.
+#[track_caller]
+pub fn commands() -> Vec<(String, String)> {
+    fn below(path: &[&str], into: &mut Vec<(String, String)>) {
+        let help = run(path.iter().copied().chain(["--help"]));
+        let names = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let names = names.take_while(|line| line.starts_with("  "));
+        let names = names.filter(|line| !line.starts_with("   "));
+        let names: Vec<&str> = names
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| *name != "help")
+            .collect();
+        for name in &names {
+            below(&[path, &[*name]].concat(), into);
+        }
+        if names.is_empty() {
+            into.push((path.join(" "), help));
+        }
+    }
+    let mut commands = Vec::new();
+    below(&[], &mut commands);
+    commands
+}

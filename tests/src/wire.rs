@@ -16,10 +16,12 @@ pub const CHECK_CLIENT_CONFIG: i32 = 46;
 pub const CONSUMER_SEND_MSG_BACK: i32 = 36;
 pub const QUERY_CONSUMER_OFFSET: i32 = 14;
 pub const UPDATE_AND_CREATE_TOPIC: i32 = 17;
+pub const REGISTER_BROKER: i32 = 103;
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
 pub const GET_MAX_OFFSET: i32 = 30;
 pub const END_TRANSACTION: i32 = 37;
 pub const SUCCESS: i64 = 0;
+pub const NO_PERMISSION: i64 = 16;
 
 /// A connection that is silent for so long is broken.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -29,10 +31,11 @@ pub struct Connection {
     stream: TcpStream,
 }
 
-/// What a broker asks of its client.
+/// What a broker asks of its client, or a client of a server.
 #[derive(Debug)]
 pub struct Question {
     pub code: i64,
+    pub opaque: i64,
     pub ext_fields: Value,
     pub body: Vec<u8>,
 }
@@ -54,6 +57,11 @@ impl Connection {
         Ok(Self { stream })
     }
 
+    /// What a server was connected to.
+    pub fn accepted(stream: TcpStream) -> Self {
+        Self { stream }
+    }
+
     pub fn ask(&mut self, code: i32, ext_fields: &Value, body: &[u8]) -> std::io::Result<Answer> {
         self.send(code, 1, ext_fields, body)?;
         self.receive()
@@ -71,21 +79,7 @@ impl Connection {
             "code": code, "language": "OTHER", "version": 401, "opaque": opaque, "flag": 0,
             "serializeTypeCurrentRPC": "JSON", "extFields": ext_fields,
         });
-        let header = header.to_string().into_bytes();
-        let length = |bytes: usize| {
-            u32::try_from(bytes)
-                .expect("frames of tests are small")
-                .to_be_bytes()
-        };
-        // One write: a frame is one packet.
-        let frame = [
-            &length(4 + header.len() + body.len())[..],
-            &length(header.len()),
-            &header,
-            body,
-        ]
-        .concat();
-        self.stream.write_all(&frame)
+        self.send_frame(&header, body)
     }
 
     /// The next answer. What the broker asks of its clients in between is passed over.
@@ -115,11 +109,41 @@ impl Connection {
             if header["flag"].as_i64().is_some_and(|flag| flag & 1 == 0) {
                 return Ok(Question {
                     code: header["code"].as_i64().expect("every header has a code"),
+                    opaque: header["opaque"]
+                        .as_i64()
+                        .expect("every header has an opaque"),
                     ext_fields: header["extFields"].clone(),
                     body,
                 });
             }
         }
+    }
+
+    /// Answers a request.
+    pub fn answer(&mut self, opaque: i64, code: i64, remark: &str) -> std::io::Result<()> {
+        let header = json!({
+            "code": code, "language": "OTHER", "version": 401, "opaque": opaque, "flag": 1,
+            "serializeTypeCurrentRPC": "JSON", "remark": remark,
+        });
+        self.send_frame(&header, b"")
+    }
+
+    fn send_frame(&mut self, header: &Value, body: &[u8]) -> std::io::Result<()> {
+        let header = header.to_string().into_bytes();
+        let length = |bytes: usize| {
+            u32::try_from(bytes)
+                .expect("frames of tests are small")
+                .to_be_bytes()
+        };
+        // One write: a frame is one packet.
+        let frame = [
+            &length(4 + header.len() + body.len())[..],
+            &length(header.len()),
+            &header,
+            body,
+        ]
+        .concat();
+        self.stream.write_all(&frame)
     }
 
     fn receive_frame(&mut self) -> std::io::Result<(Value, Vec<u8>)> {
