@@ -14,6 +14,8 @@ final class Vip {
         DefaultMQProducer producer = new DefaultMQProducer("P" + run.group);
         run.configure(producer);
         producer.setVipChannelEnabled(true);
+        // As in `Run.producer`: the first send waits for more than itself.
+        producer.setSendMsgTimeout(10_000);
         producer.start();
         Run.sendOk(producer.send(run.message("vip")));
 
