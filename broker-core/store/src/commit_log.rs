@@ -28,7 +28,6 @@ pub(crate) struct CommitLog<F: FileSystem> {
     fs: F,
     dir: PathBuf,
     file_size: u64,
-    mode: OpenMode,
     segments: RwLock<VecDeque<Arc<Segment<F>>>>,
 }
 
@@ -134,7 +133,6 @@ impl<F: FileSystem> CommitLog<F> {
             fs,
             dir: dir.to_owned(),
             file_size,
-            mode: OpenMode::ReadWrite,
             segments: RwLock::new(segments),
         })
     }
@@ -153,7 +151,6 @@ impl<F: FileSystem> CommitLog<F> {
             fs,
             dir: dir.to_owned(),
             file_size,
-            mode: OpenMode::Read,
             segments: RwLock::new(segments.collect()),
         }
     }
@@ -190,6 +187,23 @@ impl<F: FileSystem> CommitLog<F> {
             let segment = segments.get(behind.checked_sub(1)?)?;
             (offset - segment.start < self.file_size()).then(|| Arc::clone(segment))
         })
+    }
+
+    /// The file and byte of an offset, for whoever is told of it; the folder where no file has it.
+    pub(crate) fn place_of(&self, offset: i64) -> (PathBuf, u64) {
+        match self.segment_at(offset) {
+            Some(segment) => (
+                segment.path.clone(),
+                (offset - segment.start).unsigned_abs(),
+            ),
+            None => (self.dir.clone(), 0),
+        }
+    }
+
+    /// One past the last byte of the last file; 0 without files.
+    pub(crate) fn files_end(&self) -> i64 {
+        self.last()
+            .map_or(0, |last| last.start() + self.file_size())
     }
 
     /// Where the first file behind an offset starts.
@@ -286,7 +300,7 @@ impl<F: FileSystem> CommitLog<F> {
         Ok(Arc::new(Segment {
             start,
             path,
-            mode: self.mode,
+            mode: OpenMode::ReadWrite,
             file: opened,
         }))
     }

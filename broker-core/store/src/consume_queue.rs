@@ -22,6 +22,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use remoting::protocol::message::record::Record;
+
 /// Where one message of a queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unit {
@@ -59,6 +61,21 @@ impl Unit {
             size: i32::from_be_bytes([s0, s1, s2, s3]),
             tags_code: i64::from_be_bytes(tags),
         }
+    }
+
+    /// Whether, at this place in a queue, it is the unit of a record.
+    pub(crate) fn is_of(
+        self,
+        offset: i64,
+        topic: &str,
+        queue_id: i32,
+        record: &Record<'_>,
+    ) -> bool {
+        record.physical_offset == self.phy
+            && usize::try_from(self.size) == Ok(record.total_size)
+            && record.queue_offset == offset
+            && record.queue_id == queue_id
+            && record.topic == topic
     }
 
     /// As Java judges; what was never written is all zeros and not valid.

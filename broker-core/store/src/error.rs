@@ -84,6 +84,17 @@ impl StoreError {
         }
     }
 
+    /// Whether a file cannot even be opened, which is no matter of what stands in it.
+    pub(crate) fn is_of_opening(&self) -> bool {
+        matches!(
+            self,
+            Self::Io {
+                operation: "open",
+                ..
+            }
+        )
+    }
+
     /// The text with the system's answer, for a log line or a status field.
     pub(crate) fn with_cause(&self) -> String {
         match self {

@@ -118,7 +118,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                 // The queue's beginning has moved behind the offset since we looked.
                 break;
             }
-            for unit in &units {
+            for &unit in &units {
                 if unit.is_filler() || unit.phy < log_min {
                     removed = true;
                 } else if matches(unit.tags_code) {
@@ -127,11 +127,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                         break 'units;
                     }
                     limits.bytes += unit.size.unsigned_abs() as usize;
-                    chosen.push(Chosen {
-                        phy: unit.phy,
-                        len: unit.size.unsigned_abs() as usize,
-                        offset: next,
-                    });
+                    chosen.push(Chosen { unit, offset: next });
                 }
                 next += 1;
                 if chosen.len() >= wanted {
@@ -151,7 +147,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }
 
         let mut pieces = Pieces::with_room(chosen.len(), limits.bytes);
-        let places = chosen.iter().map(|chosen| (chosen.phy, chosen.len));
+        let places = chosen.iter().map(|chosen| (chosen.unit.phy, chosen.len()));
         // What a queue's file says is not believed before its records have been looked at.
         let hot = !from_files && shared.tail.read(places, &mut pieces) == chosen.len();
         let runs = if hot {
@@ -163,7 +159,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                         // The next read begins with it, and fails.
                         next = damaged.offset;
                         chosen.truncate(count);
-                        limits.bytes = chosen.iter().map(|chosen| chosen.len).sum();
+                        limits.bytes = chosen.iter().map(Chosen::len).sum();
                     }
                     runs
                 }
@@ -172,7 +168,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                 None => return none(ReadStatus::MessageWasRemoving, next),
             }
         };
-        let last = chosen.last().map_or(0, |chosen| chosen.phy);
+        let last = chosen.last().map_or(0, |chosen| chosen.unit.phy);
         Ok(Some(ReadResult {
             status: ReadStatus::Found,
             message_count: u32::try_from(chosen.len()).unwrap_or(u32::MAX),
@@ -195,47 +191,21 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         how: ReadFrom,
     ) -> Result<Option<Sound>, StoreError> {
         let mut failure = None;
-        let mut readable = chosen.len();
+        let mut readable = chosen;
         if let Some(at) = chosen.iter().position(|chosen| !self.can_be(chosen)) {
             let what = "a queue names a record that cannot be";
-            failure = Some(self.damaged(chosen[at].phy, what));
-            readable = at;
+            failure = Some(self.damaged(chosen[at].unit.phy, what));
+            readable = &chosen[..at];
         }
-        let near: Vec<&[Chosen]> = self
-            .neighbours(&chosen[..readable], COPIED_GAP_MAX)
-            .collect();
+        let near: Vec<&[Chosen]> = self.neighbours(readable, COPIED_GAP_MAX).collect();
         if how == ReadFrom::Anywhere {
-            self.announce(&chosen[..readable]);
+            self.announce(readable);
         }
         let mut buffer = vec![0; near.iter().map(|records| span(records).1).sum()];
-        let mut place = &mut buffer[..];
-        let mut read = 0;
-        for records in &near {
-            let (start, len) = span(records);
-            let (now, later) = place.split_at_mut(len);
-            match self.read_log(start, now, how) {
-                Ok(Some(())) => read += records.len(),
-                Ok(None) => return Ok(None),
-                Err(_) => {
-                    // A record that can be read must not suffer from its neighbours.
-                    for record in *records {
-                        let at = (record.phy - start) as usize;
-                        match self.read_log(record.phy, &mut now[at..at + record.len], how) {
-                            Ok(Some(())) => read += 1,
-                            Ok(None) => return Ok(None),
-                            Err(error) => {
-                                failure = Some(error);
-                                break;
-                            }
-                        }
-                    }
-                    if read < readable && failure.is_some() {
-                        break;
-                    }
-                }
-            }
-            place = later;
-        }
+        let Some((read, unread)) = self.fill(&near, &mut buffer, how) else {
+            return Ok(None);
+        };
+        failure = unread.or(failure);
         let buffer = Bytes::from(buffer);
         let mut runs = Vec::with_capacity(read);
         let mut count = 0;
@@ -248,9 +218,9 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                 if count == read {
                     break 'records;
                 }
-                let at = begin + (record.phy - start) as usize;
-                if let Err(what) = check(queue, record, &buffer[at..at + record.len]) {
-                    failure = Some(self.damaged(record.phy, what));
+                let at = begin + (record.unit.phy - start) as usize;
+                if let Err(what) = check(queue, record, &buffer[at..at + record.len()]) {
+                    failure = Some(self.damaged(record.unit.phy, what));
                     break 'records;
                 }
                 count += 1;
@@ -260,7 +230,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                     }
                     run = at..at;
                 }
-                run.end = at + record.len;
+                run.end = at + record.len();
             }
             begin += len;
         }
@@ -271,6 +241,37 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         }
         runs.push(buffer.slice(run));
         Ok(Some(Sound { runs, count }))
+    }
+
+    /// Fills the buffer with records, group behind group. Returns how many could be read before one could not, and why
+    /// that could not. `None`: see [`Self::read_records`].
+    fn fill(
+        &self,
+        near: &[&[Chosen]],
+        mut place: &mut [u8],
+        how: ReadFrom,
+    ) -> Option<(usize, Option<StoreError>)> {
+        let mut read = 0;
+        for records in near {
+            let (start, len) = span(records);
+            let (now, later) = place.split_at_mut(len);
+            if let Ok(found) = self.read_log(start, now, how) {
+                found?;
+                read += records.len();
+            } else {
+                // A record that can be read must not suffer from its neighbours.
+                for record in *records {
+                    let at = (record.unit.phy - start) as usize;
+                    match self.read_log(record.unit.phy, &mut now[at..at + record.len()], how) {
+                        Ok(found) => found?,
+                        Err(error) => return Some((read, Some(error))),
+                    }
+                    read += 1;
+                }
+            }
+            place = later;
+        }
+        Some((read, None))
     }
 
     fn read_log(
@@ -288,11 +289,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     /// Whether a record can lie where a unit has it: within what is written, and within one file.
     fn can_be(&self, chosen: &Chosen) -> bool {
         let file_size = self.shared.log.file_size();
-        let Some(end) = chosen.phy.checked_add(chosen.len as i64) else {
+        let Some(end) = chosen.unit.phy.checked_add(chosen.len() as i64) else {
             return false;
         };
         end <= self.shared.written.load(Ordering::Acquire)
-            && chosen.phy / file_size == (end - 1) / file_size
+            && chosen.unit.phy / file_size == (end - 1) / file_size
     }
 
     /// Splits records into groups that lie in one file, with gaps of so many bytes at most.
@@ -305,16 +306,16 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let mut rest = chosen;
         std::iter::from_fn(move || {
             let first = rest.first()?;
-            let start = first.phy;
-            let mut end = start + first.len as i64;
+            let start = first.unit.phy;
+            let mut end = first.end();
             let mut count = 1;
-            while let Some(&Chosen { phy, len, .. }) = rest.get(count)
-                && phy >= end
-                && phy - end <= gap_max
-                && phy + len as i64 - start <= SPAN_MAX
-                && phy / file_size == start / file_size
+            while let Some(next) = rest.get(count)
+                && next.unit.phy >= end
+                && next.unit.phy - end <= gap_max
+                && next.end() - start <= SPAN_MAX
+                && next.unit.phy / file_size == start / file_size
             {
-                end = phy + len as i64;
+                end = next.end();
                 count += 1;
             }
             let (now, later) = rest.split_at(count);
@@ -335,13 +336,8 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     }
 
     fn damaged(&self, phy: i64, what: impl Into<String>) -> StoreError {
-        let log = &self.shared.log;
-        let segment = log.segment_at(phy);
-        let path = segment.as_ref().map_or(log.dir(), |segment| segment.path());
-        let position = segment
-            .as_ref()
-            .map_or(0, |segment| (phy - segment.start()).unsigned_abs());
-        StoreError::damaged(path, position, what)
+        let (path, byte) = self.shared.log.place_of(phy);
+        StoreError::damaged(&path, byte, what)
     }
 
     /// First readable message of a queue; `None` for an unknown queue.
@@ -571,10 +567,20 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
 
 /// A record that a read has chosen.
 struct Chosen {
-    phy: i64,
-    len: usize,
+    unit: Unit,
     /// Its place in the queue.
     offset: i64,
+}
+
+impl Chosen {
+    fn len(&self) -> usize {
+        self.unit.size.unsigned_abs() as usize
+    }
+
+    /// One past its last byte in the log.
+    fn end(&self) -> i64 {
+        self.unit.phy + self.len() as i64
+    }
 }
 
 /// Records that can be handed out.
@@ -586,13 +592,11 @@ struct Sound {
 /// Whether bytes of the log are the record that a queue has there.
 fn check(queue: &ConsumeQueue, chosen: &Chosen, bytes: &[u8]) -> Result<(), String> {
     let record = Record::parse(bytes).map_err(|e| e.to_string())?;
-    let place = (record.topic, record.queue_id, record.queue_offset);
-    if place != (&*queue.topic, queue.queue_id, chosen.offset)
-        || (record.physical_offset, record.total_size) != (chosen.phy, chosen.len)
-    {
+    let Chosen { unit, offset } = *chosen;
+    if !unit.is_of(offset, &queue.topic, queue.queue_id, &record) {
         return Err(format!(
             "message {} of queue {}-{} should be here, it is message {} of {}-{} at log offset {}",
-            chosen.offset,
+            offset,
             queue.topic,
             queue.queue_id,
             record.queue_offset,
@@ -608,8 +612,8 @@ fn check(queue: &ConsumeQueue, chosen: &Chosen, bytes: &[u8]) -> Result<(), Stri
 fn span(records: &[Chosen]) -> (i64, usize) {
     match (records.first(), records.last()) {
         (Some(first), Some(last)) => {
-            let before = usize::try_from(last.phy - first.phy).unwrap_or(0);
-            (first.phy, before + last.len)
+            let before = usize::try_from(last.unit.phy - first.unit.phy).unwrap_or(0);
+            (first.unit.phy, before + last.len())
         }
         _ => (0, 0),
     }

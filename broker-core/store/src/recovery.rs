@@ -106,7 +106,7 @@ pub(crate) fn recover<F: FileSystem>(
         // An Apache broker that has stopped in good order has synced everything that its queues name.
         trusted = trusted.max(found.max_phy);
     }
-    trusted = trusted.min(files_end(&log));
+    trusted = trusted.min(log.files_end());
 
     let mut replay = Replay::new(config, &queues, index.as_ref());
     let check_from = safe.map_or(from, |safe| safe.checked_from.max(log.min_offset()));
@@ -183,7 +183,7 @@ pub(crate) fn known_safe<F: FileSystem>(
 ) -> Option<SafePoint> {
     checkpoint
         .safe_point
-        .filter(|safe| (log.min_offset()..=files_end(log)).contains(&safe.offset))
+        .filter(|safe| (log.min_offset()..=log.files_end()).contains(&safe.offset))
 }
 
 /// Where the replay begins, as far as the checkpoint tells.
@@ -198,10 +198,6 @@ pub(crate) fn replay_start<F: FileSystem>(
         None if clean => Ok(file_from_the_end(log, CLEAN_FILES)),
         None => file_before(log, config, checkpoint),
     }
-}
-
-fn files_end<F: FileSystem>(log: &CommitLog<F>) -> i64 {
-    log.last().map_or(0, |last| last.start() + log.file_size())
 }
 
 /// Builds queues and index from records that are read again.
@@ -395,25 +391,7 @@ fn has_record<F: FileSystem>(
     }
     let mut bytes = Vec::new();
     let record = record_at(log, unit.phy, &mut bytes)?;
-    Ok(
-        record
-            .is_some_and(|record| unit_is_of(unit, offset, &queue.topic, queue.queue_id, &record)),
-    )
-}
-
-/// Whether a unit at a place in a queue is that of a record.
-pub(crate) fn unit_is_of(
-    unit: Unit,
-    offset: i64,
-    topic: &str,
-    queue_id: i32,
-    record: &Record<'_>,
-) -> bool {
-    record.physical_offset == unit.phy
-        && usize::try_from(unit.size) == Ok(record.total_size)
-        && record.queue_offset == offset
-        && record.queue_id == queue_id
-        && record.topic == topic
+    Ok(record.is_some_and(|record| unit.is_of(offset, &queue.topic, queue.queue_id, &record)))
 }
 
 fn sync_log<F: FileSystem>(

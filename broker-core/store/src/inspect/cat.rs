@@ -8,7 +8,7 @@ use remoting::protocol::message::record::Record;
 
 use super::finding::Findings;
 use super::queue_files::{QueueFiles, Survey};
-use super::{OfflineStore, Progress, Step};
+use super::{OfflineStore, Progress, Step, Walk};
 use crate::StoreError;
 use crate::commit_log::CommitLog;
 use crate::consume_queues::partition_point;
@@ -17,8 +17,6 @@ use crate::log_scan::{LogScan, Scanned, record_at};
 
 /// Clocks go back: messages this much later than wanted end the search.
 const MARGIN_MS: i64 = 60_000;
-/// Bytes in front of the next report of progress.
-const PROGRESS_BYTES: i64 = 4 * 1024 * 1024;
 
 /// Which messages are wanted: those to which all of it applies.
 #[derive(Debug, Clone, Default)]
@@ -176,21 +174,17 @@ impl<F: FileSystem> OfflineStore<F> {
         progress: Progress<'_>,
         each: &mut impl FnMut(Selection<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let end = log.last().map_or(0, |last| last.start() + log.file_size());
+        let end = log.files_end();
         progress(Step::Begin {
             what: "log",
             bytes: Some((end - from).max(0).unsigned_abs()),
         });
         let mut scan = LogScan::new(log, from, true);
-        let mut told = from;
+        let mut walk = Walk::from(progress, from);
         // Bytes behind the last message are no damage; whether they are behind it, the next message tells.
         let mut damaged: Option<(i64, String)> = None;
         loop {
-            let at = scan.position();
-            if at - told >= PROGRESS_BYTES {
-                progress(Step::Done((at - told).unsigned_abs()));
-                told = at;
-            }
+            walk.at(scan.position());
             let what = match scan.next_record() {
                 Ok(Scanned::Record(record)) => {
                     if wanted.is_over(record.store_timestamp) {
@@ -208,11 +202,7 @@ impl<F: FileSystem> OfflineStore<F> {
                 }
                 Ok(Scanned::End) => "nothing".to_owned(),
                 Ok(Scanned::Invalid(what)) => what,
-                Err(
-                    e @ StoreError::Io {
-                        operation: "open", ..
-                    },
-                ) => return Err(e),
+                Err(e) if e.is_of_opening() => return Err(e),
                 Err(e) => e.with_cause(),
             };
             if scan.position() >= end {
@@ -302,13 +292,7 @@ fn checked<'a, F: FileSystem>(log: &CommitLog<F>, record: &'a Record<'a>) -> Sel
 }
 
 fn damage<'a, F: FileSystem>(log: &CommitLog<F>, at: i64, what: String) -> Selection<'a> {
-    let (path, byte) = match log.segment_at(at) {
-        Some(segment) => (
-            segment.path().to_owned(),
-            (at - segment.start()).unsigned_abs(),
-        ),
-        None => (log.dir().to_owned(), 0),
-    };
+    let (path, byte) = log.place_of(at);
     Selection::Damaged { path, byte, what }
 }
 

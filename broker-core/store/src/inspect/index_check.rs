@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::finding::{Findings, Problem};
 use super::{Progress, Step};
 use crate::StoreError;
+use crate::consume_queues::partition_point;
 use crate::fs::{File, FileSystem};
 use crate::index::{ENTRY_BYTES, Entry, Layout, Sealed};
 
@@ -179,16 +180,12 @@ impl<F: FileSystem> IndexWalk<F> {
             reader: EntryReader::default(),
         };
         if let Some(file) = walk.files.get(walk.file) {
-            let (mut low, mut high) = (1, file.header.next);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if file.entry(middle, layout)?.offset < phy {
-                    low = middle + 1;
-                } else {
-                    high = middle;
-                }
-            }
-            walk.number = low;
+            let in_front = |number| {
+                let number = u32::try_from(number).unwrap_or(u32::MAX);
+                Ok::<_, StoreError>(file.entry(number, layout)?.offset < phy)
+            };
+            let first = partition_point(1, file.header.next.into(), in_front)?;
+            walk.number = u32::try_from(first).unwrap_or(u32::MAX);
         }
         Ok(walk)
     }
@@ -215,7 +212,6 @@ impl<F: FileSystem> IndexWalk<F> {
     ) -> Result<bool, StoreError> {
         self.pass_to(phy, findings)?;
         let mut found = Vec::new();
-        let mut place = None;
         while let Some(entry) = self.peek()?.filter(|entry| entry.offset == phy) {
             let header = &self.files[self.file].header;
             let seconds = (store_timestamp - header.begin_timestamp) / 1000;
@@ -225,7 +221,6 @@ impl<F: FileSystem> IndexWalk<F> {
                 self.report(&entry, "it is not one of the message there", findings);
             }
             found.push(entry.hash);
-            place.get_or_insert((self.file, self.number));
             self.number += 1;
         }
         // Apache enters a message twice that it meets again after a crash.

@@ -149,11 +149,8 @@ impl<F: FileSystem> OfflineStore<F> {
             topic.queues.sort_by_key(|queue| queue.queue_id);
         }
         let (index, _) = self.index_files()?;
-        let index_files = index.sealed();
-        info.index_files = index_files.len();
-        let entries =
-            |file: &std::sync::Arc<crate::index::Sealed<F>>| u64::from(file.header.next - 1);
-        info.index_entries = index_files.iter().map(entries).sum();
+        info.index_files = index.sealed().len();
+        info.index_entries = index.entries();
         info.index_end = index.dispatched_to();
 
         // From the best place that is known to be a boundary to the end.

@@ -34,6 +34,8 @@ const COMMIT_LOG: &str = "commitlog";
 const CONSUME_QUEUE: &str = "consumequeue";
 const INDEX: &str = "index";
 const CONFIG: &str = "config";
+/// Prefix of the queues of light message queues: their units name records of other topics.
+const LIGHT_QUEUE: &str = "%LMQ%";
 
 /// How far a long piece of work has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,35 @@ pub enum Step {
 
 /// Told how far the work has come; may be called on several threads.
 pub type Progress<'a> = &'a (dyn Fn(Step) + Sync);
+
+/// Bytes in front of the next report of progress.
+const PROGRESS_BYTES: i64 = 4 * 1024 * 1024;
+
+/// A walk through the log, of which is told now and then how far it has come.
+struct Walk<'a> {
+    progress: Progress<'a>,
+    told: i64,
+}
+
+impl<'a> Walk<'a> {
+    /// One that begins at a position of the log.
+    fn from(progress: Progress<'a>, told: i64) -> Self {
+        Self { progress, told }
+    }
+
+    /// It has come to a position of the log.
+    fn at(&mut self, at: i64) {
+        if at - self.told >= PROGRESS_BYTES {
+            self.ends_at(at);
+        }
+    }
+
+    /// It has come there, which is told whatever the distance.
+    fn ends_at(&mut self, at: i64) {
+        (self.progress)(Step::Done((at - self.told).unsigned_abs()));
+        self.told = at;
+    }
+}
 
 /// A store folder that this process alone uses, without a broker. Ends when dropped.
 pub struct OfflineStore<F: FileSystem = OsFileSystem> {

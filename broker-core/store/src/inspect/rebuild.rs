@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Findings, Problem};
 use super::state::is_topic;
-use super::{CONSUME_QUEUE, INDEX, OfflineStore, Progress, Step};
+use super::{CONSUME_QUEUE, INDEX, LIGHT_QUEUE, OfflineStore, Progress, Step, Walk};
 use crate::StoreError;
 use crate::checkpoint::{Checkpoint, SafePoint};
 use crate::commit_log::CommitLog;
@@ -18,10 +18,6 @@ use crate::fs::FileSystem;
 use crate::index::{Index, Trust};
 use crate::log_scan::{LogScan, Scanned};
 use crate::recovery::Replay;
-
-const PROGRESS_BYTES: i64 = 4 * 1024 * 1024;
-/// Queues of light message queues: our brokers know only the topics whose messages they share.
-const LIGHT_QUEUE: &str = "%LMQ%";
 
 /// What was built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,6 +69,7 @@ impl<F: FileSystem> OfflineStore<F> {
             .iter()
             .find(|queue| queue.topic.starts_with(LIGHT_QUEUE))
         {
+            // Our brokers know only the topics whose messages these share.
             return Err(StoreError::Unsupported {
                 path: light.dir.clone(),
                 what: "light message queues cannot be built",
@@ -205,7 +202,7 @@ impl<F: FileSystem> OfflineStore<F> {
         progress: Progress<'_>,
     ) -> Result<i64, StoreError> {
         let begin = log.min_offset();
-        let end = log.last().map_or(0, |last| last.start() + log.file_size());
+        let end = log.files_end();
         progress(Step::Begin {
             what: "log",
             bytes: Some((end - begin).unsigned_abs()),
@@ -213,28 +210,21 @@ impl<F: FileSystem> OfflineStore<F> {
         let topics = self.topics()?;
         let mut findings = Findings::default();
         let mut scan = LogScan::new(log, begin, true);
-        let mut told = begin;
+        let mut walk = Walk::from(progress, begin);
         let mut last_timestamp = 0;
         rebuilt.log_end = begin;
         let mut broken: Option<(i64, String)> = None;
         loop {
-            let at = scan.position();
-            if at - told >= PROGRESS_BYTES {
-                progress(Step::Done((at - told).unsigned_abs()));
-                told = at;
-            }
+            walk.at(scan.position());
             let what = match scan.next_record()? {
                 Scanned::Record(record) => {
                     if let Some((from, what)) = broken.take() {
-                        let segment = log.segment_at(from);
-                        let path = segment.as_ref().map_or(log.dir(), |segment| segment.path());
-                        let start = segment.as_ref().map_or(from, |segment| segment.start());
-                        let byte = (from - start).unsigned_abs();
+                        let (path, byte) = log.place_of(from);
                         if !pass_over_damage {
-                            return Err(StoreError::damaged(path, byte, what));
+                            return Err(StoreError::damaged(&path, byte, what));
                         }
                         let bytes = (record.physical_offset - from).unsigned_abs();
-                        findings.add(Problem::LogBroken, path, byte, bytes, what);
+                        findings.add(Problem::LogBroken, &path, byte, bytes, what);
                     }
                     last_timestamp = record.store_timestamp;
                     rebuilt.log_end = record.physical_offset + record.total_size as i64;
@@ -255,7 +245,7 @@ impl<F: FileSystem> OfflineStore<F> {
             broken.get_or_insert((scan.position(), what));
             scan.pass_over();
         }
-        progress(Step::Done((end - told).unsigned_abs()));
+        walk.ends_at(end);
         rebuilt.messages = replay.records + rebuilt.without_topic;
         rebuilt.missing = replay.missing;
         rebuilt.damaged = findings.list;

@@ -5,7 +5,6 @@
 //! no other units. Only the units of queues where the numbers differ are looked up one by one.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +16,7 @@ use super::finding::{Finding, Findings, Problem};
 use super::index_check::{IndexWalk, check_file};
 use super::queue_files::{QueueFiles, Survey};
 use super::state::{State, is_topic};
-use super::{CONFIG, LogFiles, OfflineStore, Progress, Step};
+use super::{CONFIG, LIGHT_QUEUE, LogFiles, OfflineStore, Progress, Step, Walk};
 use crate::StoreError;
 use crate::commit_log::{CommitLog, Segment};
 use crate::consume_queue::{UNIT_LEN, Unit, decode_units};
@@ -26,7 +25,6 @@ use crate::fs::{File, FileSystem};
 use crate::index::{Index, Sealed};
 use crate::json_file::{self, LoadError, Loaded};
 use crate::log_scan::{LogScan, Scanned, record_at};
-use crate::recovery::unit_is_of;
 
 /// Bytes of units that the walk through the log keeps at hand, over all queues.
 const UNITS_AT_HAND_BYTES: usize = 64 * 1024 * 1024;
@@ -34,12 +32,8 @@ const UNITS_AT_HAND_BYTES: usize = 64 * 1024 * 1024;
 const UNITS_AT_ONCE: (usize, usize) = (819, 32);
 /// Threads that read the log.
 const THREADS_MAX: usize = 4;
-/// Bytes in front of the next report of progress.
-const PROGRESS_BYTES: i64 = 4 * 1024 * 1024;
 /// Properties of 5.x that tell of more than one message or queue.
 const INNER_BATCH: i32 = 0x80;
-/// Prefix of the queues of light message queues: their units name records of other topics.
-const LIGHT_QUEUE: &str = "%LMQ%";
 
 /// The outcome of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -141,15 +135,10 @@ impl<F: FileSystem> OfflineStore<F> {
             findings.add(Problem::IndexFile, &path, 0, 0, what);
         }
         let index_files: Vec<_> = index.sealed();
-        let entries: u64 = index_files
-            .iter()
-            .map(|file| u64::from(file.header.next - 1))
-            .sum();
+        let slots = index_files.len() as u64 * u64::from(index.layout().slots);
         progress(Step::Begin {
             what: "index",
-            bytes: Some(
-                entries * 20 + index_files.len() as u64 * u64::from(index.layout().slots) * 4,
-            ),
+            bytes: Some(index.entries() * 20 + slots * 4),
         });
         let mut verified = Verified {
             clean: state.clean,
@@ -314,7 +303,7 @@ impl<F: FileSystem> Check<'_, F> {
         let tail = |from: i64| from >= end && from >= self.state.replayed_from;
         for segment in segments {
             for Damage { from, to, what } in &segment.damages {
-                let (path, byte) = self.place(*from);
+                let (path, byte) = self.log.place_of(*from);
                 let problem = if tail(*from) {
                     Problem::TornTail
                 } else {
@@ -331,7 +320,7 @@ impl<F: FileSystem> Check<'_, F> {
             }
             let file_end = segment.start + self.log.file_size();
             if segment.data_end < file_end && segment.data_end < end && segment.damages.is_empty() {
-                let (path, byte) = self.place(segment.data_end);
+                let (path, byte) = self.log.place_of(segment.data_end);
                 let bytes = (file_end - segment.data_end).unsigned_abs();
                 let what = format!(
                     "log offset {}: nothing up to the end of the file, though the log goes on up to {end}",
@@ -341,17 +330,6 @@ impl<F: FileSystem> Check<'_, F> {
             }
         }
         end
-    }
-
-    /// The file and byte of a log offset.
-    fn place(&self, offset: i64) -> (PathBuf, u64) {
-        match self.log.segment_at(offset) {
-            Some(segment) => (
-                segment.path().to_owned(),
-                (offset - segment.start()).unsigned_abs(),
-            ),
-            None => (self.log.dir().to_owned(), 0),
-        }
     }
 
     /// Looks up the record of each unit of a queue.
@@ -370,7 +348,7 @@ impl<F: FileSystem> Check<'_, F> {
             let found = record_at(self.log, unit.phy, &mut bytes);
             let what = match found {
                 Ok(Some(record)) => {
-                    if unit_is_of(unit, offset, &of.topic, of.queue_id, &record) {
+                    if unit.is_of(offset, &of.topic, of.queue_id, &record) {
                         return;
                     }
                     format!(
@@ -384,14 +362,7 @@ impl<F: FileSystem> Check<'_, F> {
                 }
                 Ok(None) => format!("no message begins at log offset {}", unit.phy),
                 Err(e) => {
-                    failed = matches!(
-                        &e,
-                        StoreError::Io {
-                            operation: "open",
-                            ..
-                        }
-                    )
-                    .then_some(e);
+                    failed = e.is_of_opening().then_some(e);
                     return;
                 }
             };
@@ -446,7 +417,7 @@ impl<F: FileSystem> Check<'_, F> {
         if let Some(safe) = checkpoint.safe_point
             && safe.offset > log_end
         {
-            let (path, byte) = self.place(log_end);
+            let (path, byte) = self.log.place_of(log_end);
             let what = format!(
                 "the log ends at {log_end}, but everything in front of {} was stored",
                 safe.offset
@@ -529,14 +500,10 @@ impl<'a, F: FileSystem> Reader<'a, F> {
             data_end: end,
             ..SegmentEnd::default()
         };
-        let mut told = start;
+        let mut walk = Walk::from(check.progress, start);
         loop {
-            let at = scan.position();
-            if at - told >= PROGRESS_BYTES {
-                (check.progress)(Step::Done((at - told).unsigned_abs()));
-                told = at;
-            }
-            if at >= end {
+            walk.at(scan.position());
+            if scan.position() >= end {
                 break;
             }
             let what = match scan.next_record() {
@@ -552,11 +519,7 @@ impl<'a, F: FileSystem> Reader<'a, F> {
                 }
                 Ok(Scanned::End) => None,
                 Ok(Scanned::Invalid(what)) => Some(what),
-                Err(
-                    e @ StoreError::Io {
-                        operation: "open", ..
-                    },
-                ) => return Err(e),
+                Err(e) if e.is_of_opening() => return Err(e),
                 Err(e) => Some(e.with_cause()),
             };
             let from = scan.position();
@@ -585,7 +548,7 @@ impl<'a, F: FileSystem> Reader<'a, F> {
             end.min(check.indexed.end().saturating_add(1)),
             &mut self.part.findings,
         )?;
-        (check.progress)(Step::Done((end - told).unsigned_abs()));
+        walk.ends_at(end);
         self.part.bytes += (found.data_end - start).unsigned_abs();
         self.part.segments.push(found);
         Ok(())
@@ -641,7 +604,7 @@ impl<'a, F: FileSystem> Reader<'a, F> {
             unit.is_some_and(is_extended),
         ];
         if let Some(unit) = unit
-            && unit_is_of(unit, offset, record.topic, record.queue_id, record)
+            && unit.is_of(offset, record.topic, record.queue_id, record)
         {
             self.part.matched[queue] += 1;
             let tags_code = derived.tags.code(record.store_timestamp);
@@ -696,12 +659,11 @@ impl<'a, F: FileSystem> Reader<'a, F> {
         };
         let mut bytes = Vec::new();
         let there = record_at(check.log, first.phy, &mut bytes)?;
-        Ok(there
-            .is_some_and(|there| unit_is_of(first, survey.first, &of.topic, of.queue_id, &there)))
+        Ok(there.is_some_and(|there| first.is_of(survey.first, &of.topic, of.queue_id, &there)))
     }
 
     fn not_indexed(&mut self, record: &Record<'_>) {
-        let (path, byte) = self.check.place(record.physical_offset);
+        let (path, byte) = self.check.log.place_of(record.physical_offset);
         let what = format!(
             "keys of the message at log offset {} are not in the index",
             record.physical_offset
