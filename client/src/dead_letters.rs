@@ -173,29 +173,12 @@ pub async fn send(
 
 #[cfg(test)]
 mod tests {
-    use remoting::protocol::message::record::{Record, RecordFields};
-
     use super::*;
+    use crate::message::tests::stored;
 
     fn dead(properties: &[(&str, &str)]) -> MessageExt {
         let properties = properties::encode(properties.iter().copied());
-        let mut bytes = Vec::new();
-        RecordFields {
-            queue_id: 0,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: 1,
-            born_host: ([10, 0, 0, 2], 1).into(),
-            store_host: ([10, 0, 0, 1], 10_911).into(),
-            reconsume_times: 16,
-            prepared_transaction_offset: 0,
-            body: b"x",
-            topic: "%DLQ%billing",
-            properties: &properties,
-        }
-        .encode_into(&mut bytes)
-        .unwrap();
-        MessageExt::from_record(&Record::parse(&bytes).unwrap(), "broker-a")
+        stored("%DLQ%billing", 0, b"x", &properties)
     }
 
     #[test]

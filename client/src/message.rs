@@ -219,11 +219,12 @@ impl MessageExt {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use remoting::protocol::message::record::RecordFields;
 
-    fn stored(sys_flag: i32, body: &[u8], properties: &[u8]) -> MessageExt {
+    /// A message as `broker-a` hands it out.
+    pub(crate) fn stored(topic: &str, sys_flag: i32, body: &[u8], properties: &[u8]) -> MessageExt {
         let mut bytes = Vec::new();
         RecordFields {
             queue_id: 3,
@@ -235,7 +236,7 @@ mod tests {
             reconsume_times: 0,
             prepared_transaction_offset: 0,
             body,
-            topic: "T",
+            topic,
             properties,
         }
         .encode_into(&mut bytes)
@@ -260,13 +261,13 @@ mod tests {
             "p\u{1}v\u{2}KEYS\u{1}k1 k2\u{2}UNIQ_KEY\u{1}ID\u{2}WAIT\u{1}false\u{2}DELAY\u{1}3\u{2}TAGS\u{1}A\u{2}"
         );
         let zipped = compression::compress_zlib(&b"body".repeat(2000), 5).unwrap();
-        let read = stored(sys_flag::COMPRESSED, &zipped, text.as_bytes());
+        let read = stored("T", sys_flag::COMPRESSED, &zipped, text.as_bytes());
         assert_eq!(read.body, b"body".repeat(2000));
         assert_eq!(read.message_id(), "ID");
         assert_eq!(read.keys(), Some("k1 k2"));
         assert_eq!(read.queue.broker_name, "broker-a");
         assert_eq!(read.offset_message_id, "0A00000100002A9F0000000000000000");
-        let damaged = stored(sys_flag::COMPRESSED, b"not zlib", b"");
+        let damaged = stored("T", sys_flag::COMPRESSED, b"not zlib", b"");
         assert_eq!(damaged.body, &b"not zlib"[..]);
         assert!(damaged.body_problem.is_some());
         assert_eq!(damaged.message_id(), damaged.offset_message_id);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Level, Subject};
+use crate::names::RETRY_PREFIX;
 use crate::verdict::{Verdict, short, span};
 
 /// A queue is hot when it has this many messages more, and this many times as many, as the queue in the middle.
@@ -134,7 +135,7 @@ pub fn uneven_queues<'a>(
     let topics: BTreeSet<&str> = members
         .iter()
         .flat_map(|(_, owned)| owned.keys().map(String::as_str))
-        .filter(|topic| !topic.starts_with("%RETRY%"))
+        .filter(|topic| !topic.starts_with(RETRY_PREFIX))
         .collect();
     let evidence = topics.into_iter().find_map(|topic| {
         let count = |owned: &BTreeMap<String, usize>| owned.get(topic).copied().unwrap_or(0);
@@ -166,7 +167,7 @@ pub fn different_subscriptions<'a>(
     group: &str,
     members: impl IntoIterator<Item = (&'a str, BTreeSet<(&'a str, &'a str)>)>,
 ) -> Option<Finding> {
-    let retry = format!("%RETRY%{group}");
+    let retry = format!("{RETRY_PREFIX}{group}");
     let mut told = members.into_iter().map(|(id, mut subscriptions)| {
         subscriptions.retain(|(topic, _)| *topic != retry);
         (id, subscriptions)

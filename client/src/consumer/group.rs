@@ -365,6 +365,7 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::tests::stored;
 
     fn group() -> (Group, MessageQueue) {
         let group = Group::new(
@@ -382,26 +383,9 @@ mod tests {
     }
 
     fn message(queue_offset: i64) -> MessageExt {
-        use remoting::protocol::message::record::{Record, RecordFields};
-        let mut bytes = Vec::new();
-        RecordFields {
-            queue_id: 0,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: 0,
-            born_host: ([127, 0, 0, 1], 1).into(),
-            store_host: ([127, 0, 0, 1], 1).into(),
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"x",
-            topic: "T",
-            properties: b"",
-        }
-        .encode_into(&mut bytes)
-        .unwrap();
         MessageExt {
             queue_offset,
-            ..MessageExt::from_record(&Record::parse(&bytes).unwrap(), "")
+            ..stored("T", 0, b"x", b"")
         }
     }
 
