@@ -4,14 +4,15 @@
 //! is what is done.
 
 use client::admin::Broker as Server;
+use client::dead_letters::group_of;
 use client::message::MessageExt;
-use client::names::{DLQ_PREFIX, check_group, check_topic};
+use client::names::{DLQ_PREFIX, RETRY_PREFIX, check_group, check_topic};
 use client::reset::Part;
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE};
 
 use crate::app::{App, Page};
 use crate::sheet::short;
-use crate::snapshot::{Broker, Snapshot};
+use crate::snapshot::{Broker, GroupQueue, Snapshot};
 
 /// Queues of a new topic on each broker, unless another number is typed.
 const QUEUES: &str = "8";
@@ -111,38 +112,30 @@ impl Action {
                 ),
                 field("resends", "refuse what came back so often already", "1"),
             ],
-            Self::ResetOffsets(_, Some((topic, broker, id))) => vec![
-                field("topic", "of which", topic),
-                field(
-                    "queue",
-                    "as broker-a:3; blank: all",
-                    &format!("{broker}:{id}"),
-                ),
-                field("to", "latest, earliest, or a time as -2h", ""),
-                field(
-                    "shift",
-                    "messages further on, or back as -5; in place of to",
-                    "1",
-                ),
-                field("like", "where this group is; in place of to", ""),
-            ],
-            Self::ResetOffsets(group, None) => {
-                let queues = snapshot
-                    .group(group)
-                    .and_then(|group| group.queues.as_ref().ok());
-                let topic = queues.and_then(|queues| {
-                    queues
-                        .iter()
-                        .find(|queue| !queue.topic.starts_with("%RETRY%"))
-                });
+            Self::ResetOffsets(group, queue) => {
+                let first_topic = || {
+                    let queues = snapshot.group(group)?.queues.as_ref().ok()?;
+                    let own = |queue: &&GroupQueue| !queue.topic.starts_with(RETRY_PREFIX);
+                    queues.iter().find(own).map(|queue| queue.topic.clone())
+                };
+                // One queue is most of the time stuck at a message, which is to be skipped.
+                let (topic, queue, to, shift) = match queue {
+                    Some((topic, broker, id)) => (topic.clone(), format!("{broker}:{id}"), "", "1"),
+                    None => (
+                        first_topic().unwrap_or_default(),
+                        String::new(),
+                        "latest",
+                        "",
+                    ),
+                };
                 vec![
-                    field("topic", "of which", topic.map_or("", |queue| &queue.topic)),
-                    field("queue", "as broker-a:3; blank: all", ""),
-                    field("to", "latest, earliest, or a time as -2h", "latest"),
+                    field("topic", "of which", &topic),
+                    field("queue", "as broker-a:3; blank: all", &queue),
+                    field("to", "latest, earliest, or a time as -2h", to),
                     field(
                         "shift",
                         "messages further on, or back as -5; in place of to",
-                        "",
+                        shift,
                     ),
                     field("like", "where this group is; in place of to", ""),
                 ]
@@ -308,7 +301,7 @@ pub(crate) fn actions(app: &App) -> Vec<Action> {
     for page in about {
         let offered = match page {
             Page::Topic(name) if name.starts_with(DLQ_PREFIX) => {
-                let group = name.trim_start_matches(DLQ_PREFIX).to_owned();
+                let group = group_of(name).to_owned();
                 let one =
                     dead_letter(app).map(|id| Action::ResendDeadLetters(group.clone(), Some(id)));
                 let all = Action::ResendDeadLetters(group, None);

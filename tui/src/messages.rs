@@ -149,21 +149,30 @@ async fn latest(client: &Client, query: &Query) -> Known<Messages> {
     };
     let asked = fan_out::all(queues, |queue| {
         let puller = puller.clone();
-        async move { search::last(&puller, &queue, count, &Expression::all(), |_| true).await }
+        async move {
+            let any = Expression::all();
+            let last = search::last(&puller, &queue, count, &any, |_| true).await;
+            last.map(|(messages, _)| messages)
+        }
     });
+    let mut found = together(asked.await)?;
+    newest_first(&mut found);
+    Ok(found)
+}
+
+/// What all queues have; a broker that is dead does not hide what the others have.
+fn together(of_queues: Vec<Result<Messages, ClientError>>) -> Known<Messages> {
     let (mut found, mut failure) = (Messages::new(), None);
-    for asked in asked.await {
-        match asked {
-            Ok((messages, _)) => found.extend(messages),
+    for of_queue in of_queues {
+        match of_queue {
+            Ok(messages) => found.extend(messages),
             Err(error) => failure = Some(error),
         }
     }
-    // A broker that is dead does not hide what the others have.
-    if let Some(error) = failure.filter(|_| found.is_empty()) {
-        return Err(error.to_string());
+    match failure.filter(|_| found.is_empty()) {
+        Some(error) => Err(error.to_string()),
+        None => Ok(found),
     }
-    newest_first(&mut found);
-    Ok(found)
 }
 
 fn newest_first(messages: &mut Messages) {
@@ -221,16 +230,7 @@ async fn by_time(client: &Client, query: &Query, from_ms: i64) -> Known<Messages
             Ok(found)
         }
     });
-    let (mut found, mut failure) = (Messages::new(), None);
-    for asked in asked.await {
-        match asked {
-            Ok(messages) => found.extend(messages),
-            Err(error) => failure = Some(error),
-        }
-    }
-    if let Some(error) = failure.filter(|_| found.is_empty()) {
-        return Err(error.to_string());
-    }
+    let mut found = together(asked.await)?;
     found.sort_by_key(|message| (message.store_timestamp, message.queue_offset));
     Ok(found)
 }

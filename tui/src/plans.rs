@@ -4,11 +4,13 @@
 use client::Admin;
 use client::admin::Broker;
 use client::dead_letters::{Fate, come_back_at_once, topic_of, was_sent};
+use client::message::MessageExt;
 use client::names::RETRY_PREFIX;
 use client::pull::Puller;
 use client::reset::{Means, Move, Part, Reset, Target, Topics};
 use client::search::{News, Search};
 use client::{Expression, fan_out};
+use remoting::protocol::body::group::SubscriptionGroupConfig;
 
 use crate::change::{Aim, Change, Plan, Question, quoted};
 use crate::sheet::short;
@@ -37,8 +39,8 @@ async fn masters(admin: &Admin) -> Known<Vec<Broker>> {
     admin.masters().await.map_err(|error| error.to_string())
 }
 
-/// Those that have a group.
-async fn masters_of(admin: &Admin, group: &str) -> Known<Vec<Broker>> {
+/// Those that have a group, and its settings there.
+async fn masters_of(admin: &Admin, group: &str) -> Known<Vec<(Broker, SubscriptionGroupConfig)>> {
     let answers = admin.each(masters(admin).await?, |admin, broker| async move {
         admin.groups(&broker.address).await
     });
@@ -47,9 +49,9 @@ async fn masters_of(admin: &Admin, group: &str) -> Known<Vec<Broker>> {
         return Err(format!("{} does not answer: {error}", broker.name));
     }
     let mut on = Vec::new();
-    for (broker, groups) in answers.known {
-        if groups.contains_key(group) {
-            on.push(broker);
+    for (broker, mut groups) in answers.known {
+        if let Some(config) = groups.remove(group) {
+            on.push((broker, config));
         }
     }
     Ok(on)
@@ -86,7 +88,8 @@ async fn reset(
         }
     };
     command.push_str(" --yes");
-    let masters = masters_of(admin, &group).await?;
+    let masters = masters_of(admin, &group).await?.into_iter();
+    let masters = masters.map(|(broker, _)| broker).collect();
     let reset = Reset {
         group,
         like,
@@ -168,15 +171,8 @@ fn lines_of(part: &Part) -> Vec<String> {
 }
 
 async fn resend(admin: &Admin, group: String, id: Option<String>, max_resends: u32) -> Known<Plan> {
-    let on = admin.each(
-        masters_of(admin, &group).await?,
-        |admin, broker| async move { admin.groups(&broker.address).await },
-    );
-    for (broker, mut groups) in on.await.known {
-        if groups
-            .remove(&group)
-            .is_some_and(|config| come_back_at_once(&config))
-        {
+    for (broker, config) in masters_of(admin, &group).await? {
+        if come_back_at_once(&config) {
             return Err(format!(
                 "on {} the group tries nothing again: they would be dead letters at once",
                 broker.name
@@ -192,34 +188,7 @@ async fn resend(admin: &Admin, group: String, id: Option<String>, max_resends: u
         command.push_str(&format!(" --max-resends {max_resends}"));
     }
     command.push_str(" --yes");
-    let puller = Puller::new(admin.client().clone());
-    let queues = puller.queues(&topic_of(&group)).await;
-    let search = Search {
-        queues: queues.map_err(|error| error.to_string())?,
-        from_ms: None,
-        to_ms: None,
-        expression: Expression::all(),
-    };
-    let mut searching = search.start(&puller);
-    let (mut found, mut more) = (Vec::new(), false);
-    while let Some(news) = searching.next().await {
-        match news {
-            News::Found(message) => {
-                let names = [message.message_id(), message.offset_message_id.as_str()];
-                if id.as_ref().is_some_and(|id| !names.contains(&id.as_str())) {
-                    continue;
-                }
-                if found.len() == DEAD_LETTERS {
-                    more = true;
-                    break;
-                }
-                found.push(*message);
-            }
-            News::Failed(queue, error) => return Err(format!("{}: {error}", queue.broker_name)),
-            News::Begun(_) | News::Passed(_) => {}
-        }
-    }
-    drop(searching);
+    let (found, more) = dead_letters(admin, &group, id.as_deref()).await?;
     if found.is_empty() {
         return Err(format!("{group} has no such dead letter"));
     }
@@ -270,6 +239,41 @@ async fn resend(admin: &Admin, group: String, id: Option<String>, max_resends: u
             messages,
         },
     })
+}
+
+/// The first dead letters of a group, or those with an id, and whether there are more.
+async fn dead_letters(
+    admin: &Admin,
+    group: &str,
+    id: Option<&str>,
+) -> Known<(Vec<MessageExt>, bool)> {
+    let puller = Puller::new(admin.client().clone());
+    let queues = puller.queues(&topic_of(group)).await;
+    let search = Search {
+        queues: queues.map_err(|error| error.to_string())?,
+        from_ms: None,
+        to_ms: None,
+        expression: Expression::all(),
+    };
+    let mut searching = search.start(&puller);
+    let mut found = Vec::new();
+    while let Some(news) = searching.next().await {
+        match news {
+            News::Found(message) => {
+                let names = [message.message_id(), message.offset_message_id.as_str()];
+                if id.is_some_and(|id| !names.contains(&id)) {
+                    continue;
+                }
+                if found.len() == DEAD_LETTERS {
+                    return Ok((found, true));
+                }
+                found.push(*message);
+            }
+            News::Failed(queue, error) => return Err(format!("{}: {error}", queue.broker_name)),
+            News::Begun(_) | News::Passed(_) => {}
+        }
+    }
+    Ok((found, false))
 }
 
 #[cfg(test)]

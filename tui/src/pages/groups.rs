@@ -1,5 +1,6 @@
 //! Groups: what falls behind, how fast, and whose queue it is.
 
+use client::names::RETRY_PREFIX;
 use client::verdict::{STUCK_AFTER_MS, Verdict};
 
 use crate::app::{App, Page};
@@ -89,7 +90,7 @@ fn row(app: &App, latest: &Snapshot, group: &Group) -> Row {
     topics.dedup();
     let links = topics
         .into_iter()
-        .filter(|topic| !topic.starts_with("%RETRY%"));
+        .filter(|topic| !topic.starts_with(RETRY_PREFIX));
     Row::new(group.name.clone(), cells)
         .link([page.clone()])
         .link(links.map(|topic| Page::Topic(topic.to_owned())))
