@@ -84,6 +84,18 @@ fn it_follows_the_size_of_its_window() {
 }
 
 #[test]
+fn no_key_is_lost_while_the_window_changes() {
+    let namesrv = Namesrv::start(Maker::Mq);
+    let mut terminal = open(&namesrv);
+    terminal.press("/");
+    for (column, letter) in (81..).zip("αβγδεζηθικλμνξοπρστυφχψω".chars()) {
+        terminal.resize(column, 24);
+        terminal.press(&letter.to_string());
+        terminal.wait_for(&letter.to_string());
+    }
+}
+
+#[test]
 fn it_speaks_chinese_where_the_locale_does() {
     let namesrv = Namesrv::start(Maker::Mq);
     let mut command = mq::command(["tui", "-n", &namesrv.address()]);
