@@ -271,6 +271,8 @@ impl<F: FileSystem> Index<F> {
                 if trust == Trust::Headers {
                     let next = current.header.next;
                     current.forget_from(next, layout)?;
+                    // What a killed process has written may be in the system's memory only.
+                    current.dirty = true;
                     current.flush(layout)?;
                 }
                 Some(current)
@@ -429,8 +431,10 @@ impl<F: FileSystem> Index<F> {
                 None => None,
                 Some(before) => Some(before.reopen(&self.fs, self.layout)?),
             };
+            // It must not come back: behind it, the file before would be taken for finished.
             self.fs
                 .remove_file(&path)
+                .and_then(|()| self.fs.sync_dir(&self.dir))
                 .map_err(|e| StoreError::io("delete", &path, e))?;
         }
         let known_to = files.newest_record();

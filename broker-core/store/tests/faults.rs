@@ -82,7 +82,7 @@ fn config(flush_mode: FlushMode) -> StoreConfig {
         flush_interval_consume_queue_ms: 10,
         flush_consume_queue_thorough_interval_ms: 50,
         max_hash_slot_num: 16,
-        max_index_num: 40,
+        max_index_num: 12,
         delete_when: vec![],
         file_reserved_hours: 0,
         delete_commit_log_files_interval_ms: 0,
@@ -94,7 +94,7 @@ fn config(flush_mode: FlushMode) -> StoreConfig {
 
 fn record(topic: &str, queue_id: i32, body: &str) -> Vec<u8> {
     let host = "127.0.0.1:10911".parse().unwrap();
-    let properties = format!("KEYS\u{1}{body}\u{2}TAGS\u{1}TagA\u{2}");
+    let properties = format!("KEYS\u{1}{body} every\u{2}TAGS\u{1}TagA\u{2}");
     let fields = RecordFields {
         queue_id,
         flag: 0,
@@ -514,6 +514,24 @@ fn crash_three_times(seed: u64) -> u64 {
         check_index(&checked, &model, &context);
     }
     3
+}
+
+/// What a killed process has written is in the system's memory only: the start that goes on with it must not build upon it
+/// before it is on the disk.
+#[test]
+fn a_power_failure_during_the_start_after_a_kill_loses_nothing() {
+    for_each_seed(seeds(400), |seed| {
+        let mut random = Random(seed);
+        let mut run = Run::new(seed, FlushMode::Sync);
+        let mut model = Model::default();
+        run.fs.stop_at(1 + random.below(600));
+        run.work(&mut model, &mut random, 60);
+        run.fs = run.fs.process_death();
+        run.fs.stop_at(run.fs.operations() + 1 + random.below(60));
+        drop(run.open());
+        run.fs = run.fs.power_failure();
+        check(&run, &model, false, &format!("seed {seed}"));
+    });
 }
 
 #[test]
