@@ -529,20 +529,17 @@ impl<F: FileSystem> Index<F> {
     /// Starts the next file, whose first entry has this store time.
     fn roll(&self, files: &mut Files<F>, store_timestamp: i64) -> Result<(), StoreError> {
         let before = files.newest().copied();
-        let mut name = name_of(store_timestamp);
         if let Some(mut full) = files.current.take() {
             if let Err(e) = full.flush(self.layout) {
                 files.current = Some(full);
                 return Err(e);
             }
-            // Clocks go back, and local time does so every year.
-            let last = full
-                .path
-                .file_name()
-                .and_then(|name| name.to_str()?.parse().ok());
-            name = name.max(last.unwrap_or(0) + 1);
             files.sealed.push(Arc::new(full.seal()));
         }
+        // Clocks go back, and local time does so every year.
+        let newest = files.sealed.last();
+        let last = newest.and_then(|file| file.path.file_name()?.to_str()?.parse().ok());
+        let name = name_of(store_timestamp).max(last.map_or(0, |last: u64| last + 1));
         let path = self.dir.join(format!("{name:0NAME_DIGITS$}"));
         let header = Header::new(before);
         let io = |e| StoreError::io("create", &path, e);
