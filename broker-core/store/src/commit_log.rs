@@ -590,12 +590,10 @@ impl<F: FileSystem> Tail<F> {
         if let Err(e) = result {
             let full = e.kind() == io::ErrorKind::StorageFull;
             let error = StoreError::io("write", &segment.path, e);
-            // Only where space cannot be reserved: take back what did get through.
-            let undone = full
-                && file
-                    .set_len(position)
-                    .and_then(|()| file.set_len(log.file_size))
-                    .is_ok();
+            // Only where space cannot be reserved: take back what did get through. Not by cutting the file, as the next one
+            // may be there already, and behind a short file a start goes no further.
+            let reached = (bytes.len() + marker.len() + zeros.len()) as u64;
+            let undone = full && file.erase(position, reached).is_ok();
             self.zeroed = self.end;
             self.allocated = self.end;
             return Err(if undone {

@@ -368,23 +368,39 @@ impl<F: FileSystem> Index<F> {
 
     /// Adds all entries of whole records, in the order of the log. Records that were in the index when it was
     /// opened are passed over. `done` counts the entries that need not be offered again.
+    ///
+    /// The entries of a record stand in one file, so that a crash between two files, or a disk without space for the next
+    /// one, leaves all of them or none.
     pub(crate) fn put(&self, entries: &[IndexEntry], done: &mut usize) -> Result<(), StoreError> {
         let mut files = lock(&self.files);
-        for entry in entries {
-            *done += 1;
-            if self.known_to.is_some_and(|known_to| entry.phy <= known_to) {
-                continue;
+        for record in entries.chunk_by(|a, b| a.phy == b.phy) {
+            if self
+                .known_to
+                .is_none_or(|known_to| record[0].phy > known_to)
+            {
+                self.put_record(&mut files, record)?;
             }
-            let full = files
+            *done += record.len();
+        }
+        Ok(())
+    }
+
+    fn put_record(&self, files: &mut Files<F>, entries: &[IndexEntry]) -> Result<(), StoreError> {
+        // A message with more keys than a file has room for begins a file, and goes on in the next.
+        let capacity = self.layout.entries as usize - 1;
+        for entries in entries.chunks(capacity) {
+            let room = |current: &Current<F>| (self.layout.entries - current.header.next) as usize;
+            if files
                 .current
                 .as_ref()
-                .is_none_or(|current| current.header.next >= self.layout.entries);
-            if full && let Err(e) = self.roll(&mut files, entry.store_timestamp) {
-                *done -= 1;
-                return Err(e);
+                .is_none_or(|current| room(current) < entries.len())
+            {
+                self.roll(files, entries[0].store_timestamp)?;
             }
             if let Some(current) = &mut files.current {
-                current.put(entry, self.layout)?;
+                for entry in entries {
+                    current.put(entry, self.layout)?;
+                }
             }
         }
         Ok(())
@@ -513,20 +529,17 @@ impl<F: FileSystem> Index<F> {
     /// Starts the next file, whose first entry has this store time.
     fn roll(&self, files: &mut Files<F>, store_timestamp: i64) -> Result<(), StoreError> {
         let before = files.newest().copied();
-        let mut name = name_of(store_timestamp);
         if let Some(mut full) = files.current.take() {
             if let Err(e) = full.flush(self.layout) {
                 files.current = Some(full);
                 return Err(e);
             }
-            // Clocks go back, and local time does so every year.
-            let last = full
-                .path
-                .file_name()
-                .and_then(|name| name.to_str()?.parse().ok());
-            name = name.max(last.unwrap_or(0) + 1);
             files.sealed.push(Arc::new(full.seal()));
         }
+        // Clocks go back, and local time does so every year.
+        let newest = files.sealed.last();
+        let last = newest.and_then(|file| file.path.file_name()?.to_str()?.parse().ok());
+        let name = name_of(store_timestamp).max(last.map_or(0, |last: u64| last + 1));
         let path = self.dir.join(format!("{name:0NAME_DIGITS$}"));
         let header = Header::new(before);
         let io = |e| StoreError::io("create", &path, e);
@@ -623,8 +636,9 @@ impl Wanted {
             && self.offsets.len() < self.max
         {
             let found = entry(at)?;
-            // The seconds are rounded down.
-            let time = header.begin_timestamp + i64::from(found.seconds) * 1000;
+            // Rounded down; those of the first entry count from the file before.
+            let seconds = if at == 1 { 0 } else { found.seconds };
+            let time = header.begin_timestamp + i64::from(seconds) * 1000;
             if found.seconds < 0 || time.saturating_add(999) < self.begin_ms {
                 break;
             }

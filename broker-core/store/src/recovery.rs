@@ -92,11 +92,6 @@ pub(crate) fn recover<F: FileSystem>(
     }
     if let Some(index) = &mut index {
         let expected = safe.unwrap_or_default();
-        let newest = index.dispatched_to();
-        if !clean && newest > expected.index_offset {
-            // Its entries may end with a file, and the others not have come into the next one any more.
-            index.truncate(newest, |at| store_time(&log, at))?;
-        }
         if index.entries() < expected.index_entries {
             tracing::warn!(
                 "entries of the index are missing: it is built again from the whole log"

@@ -334,7 +334,9 @@ fn check(run: &Run, model: &Model, loses_unsynced: bool, context: &str) {
 
 /// Every message that was acknowledged is found by its key.
 fn check_index(run: &Run, model: &Model, context: &str) {
-    let (store, _answers) = run.open().unwrap();
+    let (store, _answers) = run
+        .open()
+        .unwrap_or_else(|e| panic!("{context}: does not open: {e}"));
     for ((topic, queue_id), sent) in &model.queues {
         let expired = store.min_offset(topic, *queue_id).unwrap_or(0);
         for sent in sent {
@@ -543,7 +545,7 @@ fn any_failing_operation_loses_nothing_that_was_acknowledged() {
     let stride = if number("MQ_STORE_SEEDS").is_some() {
         1
     } else {
-        7
+        3
     };
     for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWrite] {
         for k in (0..operations).step_by(stride) {
