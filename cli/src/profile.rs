@@ -81,28 +81,44 @@ impl Settings {
     /// # Errors
     /// As [`Self::namesrv_addresses`].
     pub(crate) fn client(&self, timeout: Duration) -> Result<Client> {
-        self.client_named(None, timeout)
+        connect(self.options(timeout)?)
     }
 
-    /// The same, with the second half of its client id.
+    /// A client for a few questions, which waits for a silent server once.
     ///
     /// # Errors
     /// As [`Self::namesrv_addresses`].
-    pub(crate) fn client_named(
-        &self,
-        instance_name: Option<String>,
-        timeout: Duration,
-    ) -> Result<Client> {
-        let options = ClientOptions {
+    pub(crate) fn client_to_ask(&self) -> Result<Client> {
+        connect(ClientOptions {
+            wait_once: true,
+            ..self.options(TIMEOUT)?
+        })
+    }
+
+    /// A client with the second half of its client id.
+    ///
+    /// # Errors
+    /// As [`Self::namesrv_addresses`].
+    pub(crate) fn client_named(&self, instance_name: String) -> Result<Client> {
+        connect(ClientOptions {
+            instance_name: Some(instance_name),
+            ..self.options(TIMEOUT)?
+        })
+    }
+
+    fn options(&self, timeout: Duration) -> Result<ClientOptions> {
+        Ok(ClientOptions {
             name_servers: self.namesrv_addresses()?,
             timeout,
-            instance_name,
             rewrite: self.rules.clone(),
             read_only: self.read_only.value,
             ..ClientOptions::default()
-        };
-        Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
+        })
     }
+}
+
+fn connect(options: ClientOptions) -> Result<Client> {
+    Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
 }
 
 /// A variable of the environment that is set to something.
@@ -194,12 +210,12 @@ impl Cluster {
         })
     }
 
-    /// A client of the cluster; nothing is connected yet.
+    /// A client that asks the cluster; nothing is connected yet.
     ///
     /// # Errors
     /// As [`Self::settings`] and [`Settings::namesrv_addresses`].
     pub(crate) fn client(&self) -> Result<Client> {
-        self.settings()?.client(TIMEOUT)
+        self.settings()?.client_to_ask()
     }
 
     /// Queries on the cluster.

@@ -15,7 +15,7 @@ use client::{Admin, Client, ClientError, fan_out};
 use self::options::{Given, Opt, Options};
 use crate::error::{CliError, Exit, Result, nearest};
 use crate::output::Output;
-use crate::profile::{self, Cluster, Settings};
+use crate::profile::{Cluster, Settings};
 
 mod acl;
 mod asking;
@@ -252,7 +252,7 @@ impl<'a> Call<'a> {
         output: &'a Output,
     ) -> Result<Self> {
         let settings = Cluster::at(given.get("n")).settings()?;
-        let client = settings.client(profile::TIMEOUT)?;
+        let client = settings.client_to_ask()?;
         Ok(Self {
             verb,
             options,
@@ -271,8 +271,7 @@ impl<'a> Call<'a> {
     /// A client whose brokers are those of a unit: its id ends with the unit's name.
     fn client_of_unit(&self, unit: &str) -> Result<Client> {
         let instance_name = format!("{}@{unit}", std::process::id());
-        self.settings
-            .client_named(Some(instance_name), profile::TIMEOUT)
+        self.settings.client_named(instance_name)
     }
 
     fn name_servers(&self) -> Vec<String> {
