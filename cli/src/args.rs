@@ -7,7 +7,7 @@ use crate::commands::{
     install_links, man, message, namesrv, profile, schema, send, shutdown, status, store, topic,
     tui,
 };
-use crate::profile::Chosen;
+use crate::profile::Cluster;
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -25,8 +25,8 @@ use crate::profile::Chosen;
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
-    // So that it may stand before the command; clap passes it on to where `Cluster` is.
-    chosen: Chosen,
+    // So that it may stand before the command; clap passes it on to the command's own.
+    cluster: Cluster,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -61,6 +61,8 @@ pub(crate) enum Command {
         after_help = "Examples:\n  mq mqadmin clusterList\n  mq mqadmin topicList -c"
     )]
     Mqadmin {
+        #[command(flatten)]
+        cluster: Cluster,
         /// The verb and its options
         #[arg(
             trailing_var_arg = true,

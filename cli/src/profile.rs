@@ -21,19 +21,12 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 const NAMESRV_VARIABLE: &str = "NAMESRV_ADDR";
 const PROFILE_VARIABLE: &str = "MQ_PROFILE";
 
-/// Flags of every command that talks to a cluster.
-#[derive(Debug, Clone, Args)]
+/// Flags of every command that talks to a cluster; may stand before the command as well.
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Cluster {
     /// Name servers, separated by semicolons [env: NAMESRV_ADDR=] [default: those of the profile, or 127.0.0.1:9876]
-    #[arg(short, long, value_name = "HOST:PORT;…")]
+    #[arg(short, long, value_name = "HOST:PORT;…", global = true)]
     namesrv: Option<String>,
-    #[command(flatten)]
-    chosen: Chosen,
-}
-
-/// Which profile; may stand before the command as well.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Chosen {
     /// Profile of config.toml; see mq profile list [env: MQ_PROFILE=]
     #[arg(long, value_name = "NAME", global = true)]
     profile: Option<String>,
@@ -129,11 +122,12 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl Cluster {
-    /// What the drop-in is given with `-n`; profiles are chosen by the environment and `config.toml` alone.
-    pub(crate) fn at(namesrv: Option<&str>) -> Self {
+    /// The same with name servers of its own, if any are given.
+    pub(crate) fn at(&self, namesrv: Option<&str>) -> Self {
+        let namesrv = namesrv.map(str::to_owned);
         Self {
-            namesrv: namesrv.map(str::to_owned),
-            chosen: Chosen { profile: None },
+            namesrv: namesrv.or_else(|| self.namesrv.clone()),
+            profile: self.profile.clone(),
         }
     }
 
@@ -145,7 +139,7 @@ impl Cluster {
         let file = ConfigFile::read()?;
         let content = &file.content;
         let default = content.default_profile.as_ref();
-        let flag = self.chosen.profile.clone();
+        let flag = self.profile.clone();
         let name = flag
             .map(|name| Origin::new(name, "--profile"))
             .or_else(|| variable(PROFILE_VARIABLE).map(|name| Origin::new(name, PROFILE_VARIABLE)))
