@@ -81,14 +81,14 @@ const SCHEMAS: &[Schema] = &[
     ("store info", store_info),
     ("store rebuild", store_rebuild),
     ("store verify", of::<store::verify::FindingRow>),
-    ("topic create", of::<topic::ChangeRow>),
-    ("topic delete", of::<topic::ChangeRow>),
-    ("topic list", of::<topic::TopicRow>),
+    ("topic create", of::<topic::change::ChangeRow>),
+    ("topic delete", of::<topic::change::ChangeRow>),
+    ("topic list", of::<topic::show::TopicRow>),
     ("topic perm", topic_perm),
-    ("topic route", of::<topic::RouteRow>),
-    ("topic show", of::<topic::TopicOnBrokerRow>),
-    ("topic stats", of::<topic::QueueRow>),
-    ("topic update", of::<topic::ChangeRow>),
+    ("topic route", of::<topic::show::RouteRow>),
+    ("topic show", of::<topic::show::TopicOnBrokerRow>),
+    ("topic stats", of::<topic::show::QueueRow>),
+    ("topic update", of::<topic::change::ChangeRow>),
 ];
 
 /// By topic, or, with `--queues`, by queue.
@@ -115,7 +115,7 @@ fn client_show() -> Value {
 
 /// What the permission is, or, when it is changed, the change.
 fn topic_perm() -> Value {
-    json!({"anyOf": [of::<topic::PermRow>(), of::<topic::ChangeRow>()]})
+    json!({"anyOf": [of::<topic::change::PermRow>(), of::<topic::change::ChangeRow>()]})
 }
 
 fn of<R: JsonSchema>() -> Value {
