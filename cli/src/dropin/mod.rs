@@ -31,6 +31,7 @@ mod namesrv;
 mod offset;
 mod options;
 mod programs;
+mod progress;
 mod replicas;
 mod running_info;
 mod stats;
@@ -87,6 +88,7 @@ fn verbs() -> impl Iterator<Item = &'static Verb> {
     [
         topic::VERBS,
         consumer::VERBS,
+        progress::VERBS,
         broker::VERBS,
         message::VERBS,
         connection::VERBS,
