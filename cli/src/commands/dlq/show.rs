@@ -17,8 +17,8 @@ use crate::watch;
 #[command(
     after_help = "Examples:\n  mq dlq show billing\n  mq dlq show billing --from -1h -o wide\n  \
                   mq dlq show billing --key order-4711 -o json\n\n\
-                  RESENT_TIMES is how often a message was sent again before it died this time; which ones were sent since,\n\
-                  mq dlq resend billing --all --dry-run tells."
+                  RESENT_TIMES is how often a message was sent again before it died this time; what was sent again\n\
+                  since then, mq dlq resend billing --all --dry-run tells."
 )]
 pub(crate) struct Args {
     /// Name of the group
