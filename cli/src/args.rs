@@ -7,7 +7,7 @@ use crate::commands::{
     install_links, man, message, namesrv, profile, schema, send, shutdown, status, store, topic,
     tui,
 };
-use crate::profile::Cluster;
+use crate::profile::{BeforeCommand, Cluster};
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -20,13 +20,13 @@ use crate::profile::Cluster;
     after_help = "Start with:\n  mq dev                      a name server and a broker on this machine\n  \
                   mq send orders 'hello'      in a second terminal\n  \
                   mq consume orders --from first\n\n\
+                  -n HOST:PORT and --profile NAME say which cluster is meant, before the command or behind it.\n\n\
                   Exit codes: 0 done, 1 failed, 2 usage, 3 partly done or partly known, 4 not found, 5 refused,\n\
                   10 unhealthy"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
-    // So that it may stand before the command; clap passes it on to the command's own.
-    cluster: Cluster,
+    before: BeforeCommand,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

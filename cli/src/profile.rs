@@ -21,14 +21,24 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 const NAMESRV_VARIABLE: &str = "NAMESRV_ADDR";
 const PROFILE_VARIABLE: &str = "MQ_PROFILE";
 
-/// Flags of every command that talks to a cluster; may stand before the command as well.
+/// Flags of every command that talks to a cluster. The root has them as well, see [`BeforeCommand`].
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Cluster {
     /// Name servers, separated by semicolons [env: NAMESRV_ADDR=] [default: those of the profile, or 127.0.0.1:9876]
-    #[arg(short, long, value_name = "HOST:PORT;…", global = true)]
+    #[arg(short, long, value_name = "HOST:PORT;…")]
     namesrv: Option<String>,
     /// Profile of config.toml; see mq profile list [env: MQ_PROFILE=]
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+/// The same flags in front of a command, from where clap passes them on to the command's own. Commands that have no use for
+/// them do not show them.
+#[derive(Debug, Args)]
+pub(crate) struct BeforeCommand {
+    #[arg(short, long, global = true, hide = true)]
+    namesrv: Option<String>,
+    #[arg(long, global = true, hide = true)]
     profile: Option<String>,
 }
 
