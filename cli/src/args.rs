@@ -7,7 +7,7 @@ use crate::commands::{
     install_links, man, message, namesrv, profile, schema, send, shutdown, status, store, topic,
     tui,
 };
-use crate::profile::Chosen;
+use crate::profile::{BeforeCommand, Cluster};
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -20,13 +20,13 @@ use crate::profile::Chosen;
     after_help = "Start with:\n  mq dev                      a name server and a broker on this machine\n  \
                   mq send orders 'hello'      in a second terminal\n  \
                   mq consume orders --from first\n\n\
+                  -n HOST:PORT and --profile NAME say which cluster is meant, before the command or behind it.\n\n\
                   Exit codes: 0 done, 1 failed, 2 usage, 3 partly done or partly known, 4 not found, 5 refused,\n\
                   10 unhealthy"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
-    // So that it may stand before the command; clap passes it on to where `Cluster` is.
-    chosen: Chosen,
+    before: BeforeCommand,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -61,6 +61,8 @@ pub(crate) enum Command {
         after_help = "Examples:\n  mq mqadmin clusterList\n  mq mqadmin topicList -c"
     )]
     Mqadmin {
+        #[command(flatten)]
+        cluster: Cluster,
         /// The verb and its options
         #[arg(
             trailing_var_arg = true,

@@ -90,7 +90,7 @@ impl CliError {
         let exit = match error {
             ClientError::NoRoute { .. } => Exit::NotFound,
             ClientError::Invalid { .. } => Exit::Usage,
-            ClientError::ReadOnly { .. } => Exit::Refused,
+            ClientError::ReadOnly { .. } | ClientError::NotWritable { .. } => Exit::Refused,
             ClientError::Refused { code, .. } => match *code {
                 ResponseCode::TOPIC_NOT_EXIST
                 | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST
@@ -107,6 +107,10 @@ impl CliError {
             ClientError::NoRoute { .. } => {
                 failed.hint("see mq topic list, or create it with mq topic create")
             }
+            ClientError::NotWritable { topic } => failed.hint(format!(
+                "mq topic route {topic} shows what clients may do with it; mq topic perm {topic} rw, or \
+                 mq broker drain --undo, lets them write"
+            )),
             ClientError::ReadOnly { .. } => failed.hint("choose another profile with --profile"),
             ClientError::Transport(_) => {
                 failed.hint("brokers are reached at the address they advertise: see mq broker list")

@@ -21,21 +21,24 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 const NAMESRV_VARIABLE: &str = "NAMESRV_ADDR";
 const PROFILE_VARIABLE: &str = "MQ_PROFILE";
 
-/// Flags of every command that talks to a cluster.
-#[derive(Debug, Clone, Args)]
+/// Flags of every command that talks to a cluster. The root has them as well, see [`BeforeCommand`].
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Cluster {
     /// Name servers, separated by semicolons [env: NAMESRV_ADDR=] [default: those of the profile, or 127.0.0.1:9876]
     #[arg(short, long, value_name = "HOST:PORT;…")]
     namesrv: Option<String>,
-    #[command(flatten)]
-    chosen: Chosen,
+    /// Profile of config.toml; see mq profile list [env: MQ_PROFILE=]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
 }
 
-/// Which profile; may stand before the command as well.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Chosen {
-    /// Profile of config.toml; see mq profile list [env: MQ_PROFILE=]
-    #[arg(long, value_name = "NAME", global = true)]
+/// The same flags in front of a command, from where clap passes them on to the command's own. Commands that have no use for
+/// them do not show them.
+#[derive(Debug, Args)]
+pub(crate) struct BeforeCommand {
+    #[arg(short, long, global = true, hide = true)]
+    namesrv: Option<String>,
+    #[arg(long, global = true, hide = true)]
     profile: Option<String>,
 }
 
@@ -81,28 +84,44 @@ impl Settings {
     /// # Errors
     /// As [`Self::namesrv_addresses`].
     pub(crate) fn client(&self, timeout: Duration) -> Result<Client> {
-        self.client_named(None, timeout)
+        connect(self.options(timeout)?)
     }
 
-    /// The same, with the second half of its client id.
+    /// A client for a few questions, which waits for a silent server once.
     ///
     /// # Errors
     /// As [`Self::namesrv_addresses`].
-    pub(crate) fn client_named(
-        &self,
-        instance_name: Option<String>,
-        timeout: Duration,
-    ) -> Result<Client> {
-        let options = ClientOptions {
+    pub(crate) fn client_to_ask(&self) -> Result<Client> {
+        connect(ClientOptions {
+            wait_once: true,
+            ..self.options(TIMEOUT)?
+        })
+    }
+
+    /// A client with the second half of its client id.
+    ///
+    /// # Errors
+    /// As [`Self::namesrv_addresses`].
+    pub(crate) fn client_named(&self, instance_name: String) -> Result<Client> {
+        connect(ClientOptions {
+            instance_name: Some(instance_name),
+            ..self.options(TIMEOUT)?
+        })
+    }
+
+    fn options(&self, timeout: Duration) -> Result<ClientOptions> {
+        Ok(ClientOptions {
             name_servers: self.namesrv_addresses()?,
             timeout,
-            instance_name,
             rewrite: self.rules.clone(),
             read_only: self.read_only.value,
             ..ClientOptions::default()
-        };
-        Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
+        })
     }
+}
+
+fn connect(options: ClientOptions) -> Result<Client> {
+    Client::new(options).map_err(|e| CliError::client("cannot start the client", &e))
 }
 
 /// A variable of the environment that is set to something.
@@ -113,11 +132,12 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl Cluster {
-    /// What the drop-in is given with `-n`; profiles are chosen by the environment and `config.toml` alone.
-    pub(crate) fn at(namesrv: Option<&str>) -> Self {
+    /// The same with name servers of its own, if any are given.
+    pub(crate) fn at(&self, namesrv: Option<&str>) -> Self {
+        let namesrv = namesrv.map(str::to_owned);
         Self {
-            namesrv: namesrv.map(str::to_owned),
-            chosen: Chosen { profile: None },
+            namesrv: namesrv.or_else(|| self.namesrv.clone()),
+            profile: self.profile.clone(),
         }
     }
 
@@ -129,7 +149,7 @@ impl Cluster {
         let file = ConfigFile::read()?;
         let content = &file.content;
         let default = content.default_profile.as_ref();
-        let flag = self.chosen.profile.clone();
+        let flag = self.profile.clone();
         let name = flag
             .map(|name| Origin::new(name, "--profile"))
             .or_else(|| variable(PROFILE_VARIABLE).map(|name| Origin::new(name, PROFILE_VARIABLE)))
@@ -194,12 +214,12 @@ impl Cluster {
         })
     }
 
-    /// A client of the cluster; nothing is connected yet.
+    /// A client that asks the cluster; nothing is connected yet.
     ///
     /// # Errors
     /// As [`Self::settings`] and [`Settings::namesrv_addresses`].
     pub(crate) fn client(&self) -> Result<Client> {
-        self.settings()?.client(TIMEOUT)
+        self.settings()?.client_to_ask()
     }
 
     /// Queries on the cluster.

@@ -18,6 +18,7 @@ use crate::error::ClientError;
 use crate::incoming::Incoming;
 use crate::name_server::NameServers;
 use crate::route::{RouteCache, TopicRoute};
+use crate::silent::Silent;
 use crate::unique_key::KeySource;
 
 /// What a client needs to know before it starts.
@@ -35,6 +36,9 @@ pub struct ClientOptions {
     pub rewrite: AddressRules,
     /// Send nothing that changes anything: such requests fail with [`ClientError::ReadOnly`].
     pub read_only: bool,
+    /// Wait for a server that does not answer once, not for each question: for as long again as it was waited for,
+    /// calls to it fail at once, with the same reason.
+    pub wait_once: bool,
 }
 
 impl Default for ClientOptions {
@@ -46,6 +50,7 @@ impl Default for ClientOptions {
             vip_channel: false,
             rewrite: AddressRules::default(),
             read_only: false,
+            wait_once: false,
         }
     }
 }
@@ -63,6 +68,7 @@ struct Inner {
     vip_channel: bool,
     rewrite: AddressRules,
     read_only: bool,
+    silent: Option<Silent>,
     name_servers: NameServers,
     routes: RouteCache,
     keys: KeySource,
@@ -87,6 +93,7 @@ impl Client {
                 vip_channel: options.vip_channel,
                 rewrite: options.rewrite,
                 read_only: options.read_only,
+                silent: options.wait_once.then(|| Silent::new(options.timeout)),
                 name_servers,
                 routes: RouteCache::default(),
                 keys: KeySource::new(address),
@@ -172,7 +179,15 @@ impl Client {
     ) -> Result<RemotingCommand, ClientError> {
         self.check(&request)?;
         let address = self.reached_at(address);
-        Ok(self.inner.rpc.call(&address, request, timeout).await?)
+        let silent = self.inner.silent.as_ref();
+        if let Some(reason) = silent.and_then(|silent| silent.reason(&address, Instant::now())) {
+            return Err(reason.into());
+        }
+        let answer = self.inner.rpc.call(&address, request, timeout).await;
+        if let (Some(silent), Err(error)) = (silent, &answer) {
+            silent.note(&address, error, Instant::now());
+        }
+        Ok(answer?)
     }
 
     /// Sends a request to `address` and waits for a successful answer.

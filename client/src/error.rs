@@ -14,6 +14,9 @@ pub enum ClientError {
     NoNameServer { attempts: Vec<CallError> },
     #[error("no route for topic {topic}: {reason}")]
     NoRoute { topic: String, reason: String },
+    /// The topic is there, and nobody may send to it now.
+    #[error("no queue of topic {topic} can be written")]
+    NotWritable { topic: String },
     /// No connection, no answer in time, or the connection was lost.
     #[error(transparent)]
     Transport(#[from] CallError),

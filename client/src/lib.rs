@@ -19,6 +19,7 @@ pub mod pull;
 pub mod reset;
 pub mod route;
 pub mod search;
+mod silent;
 pub mod time;
 pub mod trace;
 mod unique_key;

@@ -355,9 +355,8 @@ impl Inner {
         in_turn()
             .find(|queue| avoided != Some(queue.broker_name.as_str()))
             .or_else(|| in_turn().next())
-            .ok_or_else(|| ClientError::NoRoute {
+            .ok_or_else(|| ClientError::NotWritable {
                 topic: route.topic.clone(),
-                reason: "none of its queues can be written".to_owned(),
             })
     }
 

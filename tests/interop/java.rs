@@ -32,10 +32,29 @@ mod java_498 {
         trace);
 }
 
-/// Without requests and replies: this client takes the answer to the send of a request for the end of its wait.
+/// Without requests: this client takes the answer to the send of a request for the end of its wait. It can reply.
 mod java_533 {
+    use std::time::Duration;
+
+    use mq_tests::{BrokerConfig, Maker, Namesrv, client_programs};
+
+    const PATIENCE: Duration = Duration::from_secs(120);
+
     scenarios!("5.3.3": quickstart json_header rocketmq_header vip oneway async_ batch orderly tags keys pull lite_pull
         broadcast offsets rebalance first_message dead_letters delay transaction orderly_leave sql reset trace);
+
+    #[test]
+    fn replies_to_requests_of_498() {
+        let namesrv = Namesrv::start(Maker::under_test());
+        let _broker = BrokerConfig::new(Maker::under_test(), "broker-a", &[&namesrv])
+            .for_scenarios()
+            .start();
+        let (address, run) = (namesrv.address(), client_programs::unique());
+        let mut answers = client_programs::java("5.3.3", &address, "request-answer", &run).start();
+        answers.wait_for_line("answering", 0, PATIENCE);
+        client_programs::java("4.9.8", &address, "request-ask", &run).run();
+        answers.wait_for_success(PATIENCE);
+    }
 }
 
 fn run(client_version: &str, scenario: &str) {

@@ -1,5 +1,7 @@
 //! `mqadmin` in both directions: Apache's tool on our servers, our drop-in on Apache's and on ours, each beside Apache's
 //! tool on Apache's servers. `mqadmin/table.md` says for every verb where they print the same, and why they do not.
+//!
+//! A step `UNTIL x VERB …` is of a verb that goes on for ever: it ends when it has printed a line with `x`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,8 +13,8 @@ use std::time::Duration;
 
 use mq_tests::{BrokerConfig, Folder, Maker, Namesrv, Process, client_programs, mq};
 use regex::Regex;
+use serde_json::json;
 
-const APACHE: &str = "4.9.4";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How the outputs of a step are compared.
@@ -29,9 +31,31 @@ enum Compare {
 }
 use Compare::{Exactly, Measured, Names, Sorted};
 
-/// What is done to a fresh cluster, in this order. `NAMESRV`, `BROKER`, `FOLDER` stand for what each cluster has,
-/// `OFFSET_ID` and `UNIQUE_KEY` for the ids of the first message.
-const STEPS: &[(Compare, &str)] = &[
+/// A release of Apache's tool and servers.
+#[derive(Debug, Clone, Copy)]
+struct Release {
+    version: &'static str,
+    /// What the drop-in is asked for.
+    columns: &'static str,
+    /// What is done to a fresh cluster, in this order. `NAMESRV`, `BROKER`, `FOLDER` stand for what each cluster has,
+    /// `OFFSET_ID` and `UNIQUE_KEY` for the ids of the first message.
+    steps: &'static [(Compare, &'static str)],
+}
+
+const RELEASES: [Release; 2] = [
+    Release {
+        version: "4.9.4",
+        columns: "4.9",
+        steps: STEPS_OF_4,
+    },
+    Release {
+        version: "5.3.3",
+        columns: "5.3",
+        steps: STEPS_OF_5,
+    },
+];
+
+const STEPS_OF_4: &[(Compare, &str)] = &[
     (Exactly, "updateTopic -b BROKER -t one -r 1 -w 1"),
     (Exactly, "updateTopic -b BROKER -t orders -r 2 -w 2"),
     (
@@ -117,10 +141,89 @@ const STEPS: &[(Compare, &str)] = &[
     (Exactly, "getAclConfig -b BROKER"),
     (Exactly, "deleteSubGroup -b BROKER -g others"),
     (Exactly, "deleteTopic -c DefaultCluster -t extra"),
+    (Measured, "UNTIL broker-a clusterRT -a 2"),
+    (Exactly, "UNTIL endRound startMonitoring"),
 ];
 
-/// Verbs that go on for ever.
-const ENDLESS: [&str; 2] = ["clusterRT", "startMonitoring"];
+/// Of the verbs that 4.9 does not have.
+const STEPS_OF_5: &[(Compare, &str)] = &[
+    (Exactly, "updateTopicList -b BROKER -f FOLDER/topics.json"),
+    (
+        Exactly,
+        "updateSubGroupList -b BROKER -f FOLDER/groups.json",
+    ),
+    (
+        Exactly,
+        "setConsumeMode -b BROKER -t listed-1 -g listed-group -m POP -q 1",
+    ),
+    (Exactly, "haStatus -b BROKER"),
+    (Exactly, "resetMasterFlushOffset -b BROKER -o 0"),
+    (Exactly, "getBrokerEpoch -b broker-a"),
+    (Exactly, "getSyncStateSet -a NAMESRV -b broker-a"),
+    (Exactly, "getControllerMetaData -a NAMESRV"),
+    (Exactly, "getControllerConfig -a NAMESRV"),
+    (Exactly, "updateControllerConfig -a NAMESRV -k a -v b"),
+    (
+        Exactly,
+        "electMaster -a NAMESRV -b 1 -bn broker-a -c DefaultCluster",
+    ),
+    (
+        Exactly,
+        "cleanBrokerMetadata -a NAMESRV -b 1 -bn broker-a -c DefaultCluster",
+    ),
+    (Exactly, "addBroker -c BROKER -b FOLDER/broker.conf"),
+    (
+        Exactly,
+        "removeBroker -c BROKER -b DefaultCluster:broker-a:0",
+    ),
+    (Sorted, "getColdDataFlowCtrInfo -b BROKER"),
+    (
+        Exactly,
+        "updateColdDataFlowCtrGroupConfig -b BROKER -g listed-group -v 1000000",
+    ),
+    (
+        Exactly,
+        "removeColdDataFlowCtrGroupConfig -b BROKER -g listed-group",
+    ),
+    (Exactly, "setCommitLogReadAheadMode -b BROKER -m 0"),
+    (Exactly, "createUser -b BROKER -u ann -p 12345678 -t Normal"),
+    (Exactly, "updateUser -b BROKER -u ann -p 87654321"),
+    (Exactly, "getUser -b BROKER -u ann"),
+    (Exactly, "listUser -b BROKER"),
+    (
+        Exactly,
+        "createAcl -b BROKER -s User:ann -r Topic:listed-1 -a Pub,Sub -d Allow",
+    ),
+    (
+        Exactly,
+        "updateAcl -b BROKER -s User:ann -r Topic:listed-1 -a Pub -d Deny",
+    ),
+    (Exactly, "getAcl -b BROKER -s User:ann"),
+    (Exactly, "listAcl -b BROKER"),
+    (Exactly, "copyUser -f BROKER -t BROKER"),
+    (Exactly, "copyAcl -f BROKER -t BROKER"),
+    (Exactly, "deleteAcl -b BROKER -s User:ann"),
+    (Exactly, "deleteUser -b BROKER -u ann"),
+    (Exactly, "exportPopRecord -b BROKER"),
+    (Exactly, "rocksDBConfigToJson -c DefaultCluster -t topics"),
+    (Exactly, "checkRocksdbCqWriteProgress -c DefaultCluster"),
+    (
+        Exactly,
+        "exportMetadataInRocksDB -p FOLDER/rocksdb -t topics",
+    ),
+    (Exactly, "dumpCompactionLog -f FOLDER/compaction"),
+    (Exactly, "updateStaticTopic -b broker-a -t fixed -qn 2"),
+    (Exactly, "remappingStaticTopic -b broker-a -t fixed"),
+];
+
+fn verb_of(step: &str) -> &str {
+    let mut words = step.split(' ');
+    let first = words.next().expect("a verb");
+    match first {
+        "UNTIL" => words.nth(1).expect("a verb"),
+        verb => verb,
+    }
+}
 
 /// What a step printed, and whether it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,18 +235,19 @@ struct Outcome {
 /// Whose `mqadmin` it is.
 enum Tool {
     Java(Process),
-    /// Run in this folder.
-    Ours(PathBuf),
+    /// Run in this folder, with these columns.
+    Ours(PathBuf, &'static str),
 }
 
 impl Tool {
-    fn java(home: &Path) -> Self {
-        let mut command = java(APACHE, home);
+    fn java(version: &str, home: &Path) -> Self {
+        let mut command = java(version, home);
         Self::Java(Process::spawn(&mut command, &home.join("mqadmin.out")))
     }
 
     fn run(&mut self, words: &[String]) -> Outcome {
         match self {
+            // The driver knows it as well.
             Self::Java(process) => {
                 let seen = process.output().len();
                 process.tell(&words.join("\t"));
@@ -156,11 +260,24 @@ impl Tool {
                     failed: end.contains("failed"),
                 }
             }
-            Self::Ours(folder) => {
+            Self::Ours(folder, columns) => {
+                let until = (words[0] == "UNTIL").then(|| &words[1]);
                 let words = words.iter().map(String::as_str);
+                let words = words.skip(if until.is_some() { 2 } else { 0 });
                 let mut command = mq::command(["mqadmin"].into_iter().chain(words));
-                let output = command.env("TZ", "UTC").current_dir(folder).output();
-                let output = output.expect("mq can be started");
+                command.env("TZ", "UTC").current_dir(&*folder);
+                command.env("MQADMIN_VERSION", columns);
+                if let Some(text) = until {
+                    let output = folder.join(format!("until-{text}"));
+                    let mut process = Process::spawn(&mut command, &output);
+                    process.wait_for_line(text, 0, PATIENCE);
+                    process.kill();
+                    return Outcome {
+                        printed: process.output(),
+                        failed: false,
+                    };
+                }
+                let output = command.output().expect("mq can be started");
                 Outcome {
                     printed: String::from_utf8_lossy(&output.stdout).into_owned(),
                     failed: !output.status.success(),
@@ -174,14 +291,19 @@ impl Tool {
 fn java(version: &str, home: &Path) -> Command {
     let conf = home.join("conf");
     fs::create_dir_all(&conf).expect("the test's own folder");
-    // 4.x does not start without it.
+    // 4.x looks for it there and does not start without it; 5.x is pointed to it, and prints what it reads otherwise.
     let logback = "<configuration><root level=\"OFF\"/></configuration>";
-    fs::write(conf.join("logback_tools.xml"), logback).expect("the test's own folder");
+    let file = conf.join("logback_tools.xml");
+    fs::write(&file, logback).expect("the test's own folder");
     let mut command = Command::new("java");
     command.args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
     command.args(["-Dfile.encoding=UTF-8", "-Duser.timezone=UTC"]);
     command.arg(format!("-Duser.home={}", home.display()));
     command.arg(format!("-Drocketmq.home.dir={}", home.display()));
+    command.arg(format!(
+        "-Drmq.logback.configurationFile={}",
+        file.display()
+    ));
     let lib = client_programs::built(&format!("apache-{version}/lib")).join("*");
     command.arg("-cp").arg(lib);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/mqadmin/Mqadmin.java"));
@@ -190,18 +312,44 @@ fn java(version: &str, home: &Path) -> Command {
     command
 }
 
+/// What verbs read from files.
+fn write_lists(folder: &Path) {
+    let topics = json!([
+        {"topicName": "listed-1", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6, "topicFilterType": "SINGLE_TAG",
+         "topicSysFlag": 0, "order": false, "attributes": {}},
+    ]);
+    let groups = json!([{"groupName": "listed-group", "consumeEnable": true, "retryMaxTimes": 3}]);
+    fs::create_dir_all(folder).expect("the test's own folder");
+    for (name, list) in [("topics.json", topics), ("groups.json", groups)] {
+        fs::write(folder.join(name), list.to_string()).expect("the test's own folder");
+    }
+}
+
 /// All steps on a fresh cluster of this maker.
-fn run_all(maker: Maker, with_java: bool) -> Vec<Outcome> {
+fn run_all(release: Release, maker: Maker, with_java: bool) -> Vec<Outcome> {
     let namesrv = Namesrv::start(maker);
-    let broker = BrokerConfig::new(maker, "broker-a", &[&namesrv])
-        .set("traceTopicEnable", "true")
-        .start();
+    let config = BrokerConfig::new(maker, "broker-a", &[&namesrv]).set("traceTopicEnable", "true");
+    let config = match maker {
+        // Where it keeps users and what they may do; it asks for neither.
+        Maker::Apache("5.3.3") => config
+            .set(
+                "authenticationMetadataProvider",
+                "org.apache.rocketmq.auth.authentication.provider.LocalAuthenticationMetadataProvider",
+            )
+            .set(
+                "authorizationMetadataProvider",
+                "org.apache.rocketmq.auth.authorization.provider.LocalAuthorizationMetadataProvider",
+            ),
+        _ => config,
+    };
+    let broker = config.start();
     let home = Folder::new();
     let mut tool = if with_java {
-        Tool::java(home.path())
+        Tool::java(release.version, home.path())
     } else {
-        Tool::Ours(home.path().to_owned())
+        Tool::Ours(home.path().to_owned(), release.columns)
     };
+    write_lists(&home.join("export"));
     let mut consumer = None;
     let mut names = BTreeMap::from([
         ("NAMESRV", namesrv.address()),
@@ -209,7 +357,7 @@ fn run_all(maker: Maker, with_java: bool) -> Vec<Outcome> {
         ("FOLDER", home.join("export").display().to_string()),
     ]);
     let mut outcomes = Vec::new();
-    for (_, line) in STEPS {
+    for (_, line) in release.steps {
         let mut line = (*line).to_owned();
         for (name, value) in &names {
             line = line.replace(name, value);
@@ -351,8 +499,17 @@ fn table() -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn both_directions_print_the_same() {
-    let apache = Maker::Apache(APACHE);
+fn both_directions_print_the_same_as_4() {
+    compare(RELEASES[0]);
+}
+
+#[test]
+fn both_directions_print_the_same_as_5() {
+    compare(RELEASES[1]);
+}
+
+fn compare(release: Release) {
+    let apache = Maker::Apache(release.version);
     let runs = [
         (apache, true),
         (Maker::Mq, true),
@@ -361,7 +518,7 @@ fn both_directions_print_the_same() {
     ];
     let mut outcomes = thread::scope(|scope| {
         let running: Vec<_> = runs
-            .map(|(maker, with_java)| scope.spawn(move || run_all(maker, with_java)))
+            .map(|(maker, with_java)| scope.spawn(move || run_all(release, maker, with_java)))
             .into_iter()
             .collect();
         let ended = running
@@ -379,8 +536,8 @@ fn both_directions_print_the_same() {
         .zip(outcomes)
         .enumerate()
     {
-        for (((compare, line), expected), found) in STEPS.iter().zip(&expected).zip(&run) {
-            let verb = line.split(' ').next().expect("a verb");
+        for (((compare, line), expected), found) in release.steps.iter().zip(&expected).zip(&run) {
+            let verb = verb_of(line);
             if verb.ends_with("CONSUMER") {
                 continue;
             }
@@ -444,18 +601,18 @@ fn options_of_apache(version: &str) -> BTreeMap<String, Vec<(String, String, boo
 #[test]
 fn no_verb_and_no_option_is_missing() {
     let table = table();
-    let run: BTreeSet<&str> = STEPS
-        .iter()
-        .filter_map(|(_, line)| line.split(' ').next())
-        .collect();
+    let steps = RELEASES.iter().flat_map(|release| release.steps);
+    let run: BTreeSet<&str> = steps.map(|(_, line)| verb_of(line)).collect();
     let mut missing = Vec::new();
-    for (version, columns) in [("4.9.4", "4.9"), ("5.3.3", "5.3")] {
+    for Release {
+        version, columns, ..
+    } in RELEASES
+    {
         for (verb, options) in options_of_apache(version) {
             if !table.contains_key(&verb) {
                 missing.push(format!("{verb} of {version} is not in the table"));
             }
-            let is_run = run.contains(verb.as_str()) || ENDLESS.contains(&verb.as_str());
-            if version == "4.9.4" && !is_run {
+            if !run.contains(verb.as_str()) {
                 missing.push(format!("{verb} of {version} is not run"));
             }
             let output = mq::command(["mqadmin", "help", &verb])

@@ -232,6 +232,21 @@ fn permissions_of_a_topic_are_shown_and_changed() {
     assert_eq!(shell.column("topic perm orders", "perm"), ["rw", "r-"]);
     shell.run("topic perm orders none");
     assert_eq!(shell.column("topic perm orders", "perm"), ["--", "--"]);
+    // It is there: creating it, as for a topic that is nowhere, would not help.
+    wait::until(
+        "routes that cannot be written",
+        Duration::from_secs(20),
+        || {
+            shell
+                .column("topic route orders", "perm")
+                .iter()
+                .all(|perm| perm == "--")
+                .then_some(())
+        },
+    );
+    let (code, error) = shell.fail("send orders hello");
+    assert_eq!(code, 5, "{error}");
+    assert!(error.contains("mq topic perm orders rw"), "{error}");
     assert_eq!(shell.fail("topic perm ordrs").0, 4);
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::args::Command;
-use crate::dropin::Program;
+use crate::dropin::mqadmin;
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
@@ -56,7 +56,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Bench(args) => bench::run(&args, output),
         Command::Store(args) => store::run(&args, output),
         Command::InstallLinks(args) => install_links::run(&args, output),
-        Command::Mqadmin { words } => Ok(Program::Mqadmin.run(&words, output)),
+        Command::Mqadmin { cluster, words } => Ok(mqadmin(&cluster, &words, output)),
         Command::Doctor(args) => wait_for(doctor::run(&args, output)),
         Command::Tui(args) => wait_for(tui::run(&args, output)),
         Command::Status(args) => wait_for(status::run(&args, output)),

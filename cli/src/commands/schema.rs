@@ -81,14 +81,14 @@ const SCHEMAS: &[Schema] = &[
     ("store info", store_info),
     ("store rebuild", store_rebuild),
     ("store verify", of::<store::verify::FindingRow>),
-    ("topic create", of::<topic::ChangeRow>),
-    ("topic delete", of::<topic::ChangeRow>),
-    ("topic list", of::<topic::TopicRow>),
+    ("topic create", of::<topic::change::ChangeRow>),
+    ("topic delete", of::<topic::change::ChangeRow>),
+    ("topic list", of::<topic::show::TopicRow>),
     ("topic perm", topic_perm),
-    ("topic route", of::<topic::RouteRow>),
-    ("topic show", of::<topic::TopicOnBrokerRow>),
-    ("topic stats", of::<topic::QueueRow>),
-    ("topic update", of::<topic::ChangeRow>),
+    ("topic route", of::<topic::show::RouteRow>),
+    ("topic show", of::<topic::show::TopicOnBrokerRow>),
+    ("topic stats", of::<topic::show::QueueRow>),
+    ("topic update", of::<topic::change::ChangeRow>),
 ];
 
 /// By topic, or, with `--queues`, by queue.
@@ -115,7 +115,7 @@ fn client_show() -> Value {
 
 /// What the permission is, or, when it is changed, the change.
 fn topic_perm() -> Value {
-    json!({"anyOf": [of::<topic::PermRow>(), of::<topic::ChangeRow>()]})
+    json!({"anyOf": [of::<topic::change::PermRow>(), of::<topic::change::ChangeRow>()]})
 }
 
 fn of<R: JsonSchema>() -> Value {
@@ -158,32 +158,58 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
+
     use clap::Command;
 
     use super::*;
 
     /// The contract as it was last agreed on.
     const AGREED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.json");
+    /// A line for each version: its number, and a digest of its schemas. Lines are only ever added.
+    const VERSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema-versions.txt");
+
+    /// What the lines are once `version` has these schemas.
+    fn agree(lines: &str, version: u32, commands: &str) -> Result<String, &'static str> {
+        let digest = format!("{:08x}", crc32fast::hash(commands.as_bytes()));
+        let of_last = lines.lines().last().and_then(|line| line.split_once(' '));
+        let (last, agreed) = of_last.ok_or("there is no version yet")?;
+        match last.parse::<u32>().map(|last| version.cmp(&last)) {
+            Ok(Ordering::Equal) if digest == agreed => Ok(lines.to_owned()),
+            Ok(Ordering::Equal) => Err(
+                "the output of commands has changed: raise VERSION and name the change in CHANGELOG.md",
+            ),
+            Ok(Ordering::Greater) => Ok(format!("{lines}{version} {digest}\n")),
+            Ok(Ordering::Less) => Err("VERSION never falls"),
+            Err(_) => Err("the last line begins with no number"),
+        }
+    }
 
     #[test]
     fn a_schema_changes_only_with_the_version() {
         let now = all();
+        let lines = std::fs::read_to_string(VERSIONS).unwrap();
+        let agreed = agree(&lines, VERSION, &now["commands"].to_string()).unwrap();
+        let text = serde_json::to_string_pretty(&now).unwrap() + "\n";
         if std::env::var_os("MQ_WRITE_SCHEMA").is_some() {
-            let text = serde_json::to_string_pretty(&now).unwrap();
-            std::fs::write(AGREED, text + "\n").unwrap();
+            std::fs::write(VERSIONS, &agreed).unwrap();
+            std::fs::write(AGREED, &text).unwrap();
         }
-        let agreed: Value =
-            serde_json::from_str(&std::fs::read_to_string(AGREED).unwrap()).unwrap();
-        let changed = agreed["commands"] != now["commands"];
+        let written = [VERSIONS, AGREED].map(|file| std::fs::read_to_string(file).unwrap());
         assert!(
-            !changed || agreed["version"] != now["version"],
-            "the output of commands has changed: raise VERSION, name the change in CHANGELOG.md, and run this test with \
-             MQ_WRITE_SCHEMA=1"
+            written == [agreed, text],
+            "run this test with MQ_WRITE_SCHEMA=1 to write cli/schema.json and cli/schema-versions.txt"
         );
-        assert!(
-            !changed && agreed["version"] == now["version"],
-            "run this test with MQ_WRITE_SCHEMA=1 to write cli/schema.json"
-        );
+    }
+
+    #[test]
+    fn an_agreed_version_has_one_shape() {
+        let first = agree("1 00000000\n", 2, "{}").unwrap();
+        assert_eq!(agree(&first, 2, "{}").unwrap(), first);
+        assert!(agree(&first, 2, r#"{"topic list":{}}"#).is_err());
+        assert!(agree(&first, 1, "{}").is_err());
+        let second = agree(&first, 3, r#"{"topic list":{}}"#).unwrap();
+        assert!(second.starts_with(&first) && second.len() > first.len());
     }
 
     #[test]

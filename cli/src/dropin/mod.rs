@@ -15,7 +15,7 @@ use client::{Admin, Client, ClientError, fan_out};
 use self::options::{Given, Opt, Options};
 use crate::error::{CliError, Exit, Result, nearest};
 use crate::output::Output;
-use crate::profile::{self, Cluster, Settings};
+use crate::profile::{Cluster, Settings};
 
 mod acl;
 mod asking;
@@ -31,6 +31,7 @@ mod namesrv;
 mod offset;
 mod options;
 mod programs;
+mod progress;
 mod replicas;
 mod running_info;
 mod stats;
@@ -87,6 +88,7 @@ fn verbs() -> impl Iterator<Item = &'static Verb> {
     [
         topic::VERBS,
         consumer::VERBS,
+        progress::VERBS,
         broker::VERBS,
         message::VERBS,
         connection::VERBS,
@@ -146,7 +148,7 @@ impl Program {
     /// Runs it with these words.
     pub(crate) fn run(self, words: &[String], output: &Output) -> Exit {
         let ended = match self {
-            Self::Mqadmin => return mqadmin(words, output),
+            Self::Mqadmin => return mqadmin(&Cluster::default(), words, output),
             Self::Mqnamesrv => programs::mqnamesrv(words, output),
             Self::Mqbroker => programs::mqbroker(words, output),
             Self::Mqshutdown => programs::mqshutdown(words, output),
@@ -155,13 +157,13 @@ impl Program {
     }
 }
 
-/// Runs `mqadmin` with these words, the program's name not among them.
-pub(crate) fn mqadmin(words: &[String], output: &Output) -> Exit {
+/// Runs `mqadmin` with these words, the program's name not among them; at this cluster, unless they say another.
+pub(crate) fn mqadmin(cluster: &Cluster, words: &[String], output: &Output) -> Exit {
     let generation = match std::env::var(VERSION) {
         Ok(version) if version.starts_with('5') => Generation::Five,
         _ => Generation::Four,
     };
-    let exit = run(words, generation, output).unwrap_or_else(|error| output.error(&error));
+    let exit = run(cluster, words, generation, output).unwrap_or_else(|error| output.error(&error));
     let as_java = std::env::var(EXIT_ZERO).is_ok_and(|value| value == "1");
     match exit {
         Exit::Usage if as_java => Exit::Failed,
@@ -170,7 +172,12 @@ pub(crate) fn mqadmin(words: &[String], output: &Output) -> Exit {
     }
 }
 
-fn run(words: &[String], generation: Generation, output: &Output) -> Result<Exit> {
+fn run(
+    cluster: &Cluster,
+    words: &[String],
+    generation: Generation,
+    output: &Output,
+) -> Result<Exit> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (name, words) = match words.as_slice() {
         [] | ["-h" | "--help" | "help"] => {
@@ -200,7 +207,16 @@ fn run(words: &[String], generation: Generation, output: &Output) -> Result<Exit
         output.raw(options.help(&format!("mqadmin {}", verb.name)).as_bytes())?;
         return Ok(Exit::Done);
     }
-    let call = Call::new(verb, options, given, generation, output)?;
+    let settings = cluster.at(given.get("n")).settings()?;
+    let call = Call {
+        verb,
+        options,
+        given,
+        generation,
+        output,
+        admin: Admin::new(settings.client_to_ask()?),
+        settings,
+    };
     crate::commands::wait_for((verb.run)(&call))
 }
 
@@ -243,27 +259,7 @@ struct Call<'a> {
     admin: Admin,
 }
 
-impl<'a> Call<'a> {
-    fn new(
-        verb: &'static Verb,
-        options: Options,
-        given: Given,
-        generation: Generation,
-        output: &'a Output,
-    ) -> Result<Self> {
-        let settings = Cluster::at(given.get("n")).settings()?;
-        let client = settings.client(profile::TIMEOUT)?;
-        Ok(Self {
-            verb,
-            options,
-            given,
-            generation,
-            output,
-            settings,
-            admin: Admin::new(client),
-        })
-    }
-
+impl Call<'_> {
     fn client(&self) -> &Client {
         self.admin.client()
     }
@@ -271,8 +267,7 @@ impl<'a> Call<'a> {
     /// A client whose brokers are those of a unit: its id ends with the unit's name.
     fn client_of_unit(&self, unit: &str) -> Result<Client> {
         let instance_name = format!("{}@{unit}", std::process::id());
-        self.settings
-            .client_named(Some(instance_name), profile::TIMEOUT)
+        self.settings.client_named(instance_name)
     }
 
     fn name_servers(&self) -> Vec<String> {

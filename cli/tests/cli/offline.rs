@@ -34,6 +34,24 @@ fn nothing_runs_on_a_new_host() {
 }
 
 #[test]
+fn where_the_cluster_is_may_stand_before_the_command() {
+    let home = Home::new();
+    let nobody = "127.0.0.1:1";
+    for words in [
+        &["-n", nobody, "topic", "list"][..],
+        &["topic", "-n", nobody, "list"],
+        &["topic", "list", "-n", nobody],
+        &["-n", nobody, "mqadmin", "topicList"],
+        &["mqadmin", "-n", nobody, "topicList"],
+        &["mqadmin", "topicList", "-n", nobody],
+    ] {
+        let ended = home.run(words);
+        assert_eq!(ended.code, 1, "{words:?}: {ended:?}");
+        assert!(ended.err.contains(nobody), "{words:?}: {ended:?}");
+    }
+}
+
+#[test]
 fn errors_have_their_exit_code_and_a_hint() {
     let home = Home::new();
     let near = "error: there is no template 'brokr.conf'\nhint: did you mean 'broker.conf'?\n";

@@ -72,7 +72,15 @@ impl<S: Service> RpcClient<S> {
         request: RemotingCommand,
         timeout: Duration,
     ) -> Result<RemotingCommand, CallError> {
-        self.connection(address).await?.call(request, timeout).await
+        // Others that try to connect before us, one after the other, may take long.
+        let connecting = tokio::time::timeout(timeout, self.connection(address)).await;
+        let connection = connecting.unwrap_or_else(|_| {
+            Err(CallError::Connect {
+                address: address.to_owned(),
+                source: std::io::ErrorKind::TimedOut.into(),
+            })
+        });
+        connection?.call(request, timeout).await
     }
 
     /// Sends a request for which no response is wanted.

@@ -47,34 +47,61 @@ func (in *inbox) all() []string {
 	return append([]string(nil), in.bodies...)
 }
 
-// expectExactly waits until as many messages came as expected, then compares.
-func (in *inbox) expectExactly(expected []string) error {
+// expect waits until the messages that came are as they should be.
+func (in *inbox) expect(what string, check func(bodies []string) error) error {
 	deadline := time.After(patience)
-	for len(in.all()) < len(expected) {
+	for {
+		err := check(in.all())
+		if err == nil {
+			return nil
+		}
 		select {
 		case <-in.arrived:
 		case <-deadline:
-			return fmt.Errorf("%w, %d messages received", sameMembers(expected, in.all()), len(in.all()))
+			return fmt.Errorf("waited for %s: %w, %d messages received", what, err, len(in.all()))
 		}
+	}
+}
+
+// expectExactly waits until as many messages came as expected, then compares.
+func (in *inbox) expectExactly(expected []string) error {
+	err := in.expect("messages", func(bodies []string) error {
+		if len(bodies) < len(expected) {
+			return sameMembers(expected, bodies)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return sameMembers(expected, in.all())
 }
 
-// sameMembers tells one difference between two lists, if there is one; their order does not matter.
-func sameMembers(expected, found []string) error {
+// expectAtLeast waits until each of these messages came, as often as it stands there.
+func (in *inbox) expectAtLeast(expected []string) error {
+	return in.expect("messages", func(bodies []string) error {
+		return noneMissing(expected, bodies)
+	})
+}
+
+// noneMissing tells one message that did not come as often as expected, if there is one.
+func noneMissing(expected, found []string) error {
 	count := map[string]int{}
-	for _, body := range expected {
+	for _, body := range found {
 		count[body]++
 	}
-	for _, body := range found {
+	for _, body := range expected {
 		if count[body]--; count[body] < 0 {
-			return fmt.Errorf("%q came unexpected or twice", body)
-		}
-	}
-	for body, missing := range count {
-		if missing > 0 {
 			return fmt.Errorf("%q is missing", body)
 		}
 	}
 	return nil
+}
+
+// sameMembers tells one difference between two lists, if there is one; their order does not matter.
+func sameMembers(expected, found []string) error {
+	if err := noneMissing(found, expected); err != nil {
+		return fmt.Errorf("unexpected or twice: %w", err)
+	}
+	return noneMissing(expected, found)
 }

@@ -29,6 +29,9 @@ var scenarios = map[string]func(run) (string, error){
 	"transaction":   transaction,
 	"sql":           sql,
 	"request-reply": requestReply,
+	"orderly-leave": orderlyLeave,
+	"reset":         reset,
+	"trace":         trace,
 }
 
 func main() {

@@ -18,6 +18,8 @@ type run struct {
 	namesrvs []string
 	topic    string
 	group    string
+	// Tells the consumers of a group apart, if there are several.
+	instance string
 }
 
 func newRun(namesrv, scenario, id string) run {
@@ -59,7 +61,7 @@ func (r run) start(
 	options = append(options,
 		consumer.WithNsResolver(primitive.NewPassthroughResolver(r.namesrvs)),
 		consumer.WithGroupName(r.group),
-		consumer.WithInstance("consumer-"+r.group),
+		consumer.WithInstance("consumer-"+r.instance+r.group),
 		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
 	c, err := rocketmq.NewPushConsumer(options...)
 	if err != nil {
@@ -82,19 +84,25 @@ func (r run) createTopic(p rocketmq.Producer) ([]string, error) {
 
 // awaitRoute waits until the name servers know the topic.
 func (r run) awaitRoute() error {
+	_, err := r.queuesToSend()
+	return err
+}
+
+// queuesToSend waits until the name servers know the topic, and returns its queues.
+func (r run) queuesToSend() ([]*primitive.MessageQueue, error) {
 	a, err := admin.NewAdmin(admin.WithResolver(primitive.NewPassthroughResolver(r.namesrvs)))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer a.Close()
 	deadline := time.Now().Add(patience)
 	for {
 		queues, err := a.FetchPublishMessageQueues(context.Background(), r.topic)
 		if err == nil && len(queues) > 0 {
-			return nil
+			return queues, nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no route to %s: %w", r.topic, err)
+			return nil, fmt.Errorf("no route to %s: %w", r.topic, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/apache/rocketmq-client-go/v2"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
@@ -17,15 +18,24 @@ func sendSync(r run) (string, error) {
 		return "", err
 	}
 	defer p.Shutdown()
+	sent, err := r.sendMany(p, "sync")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d messages", len(sent)), r.receiveExactly(sent, "*")
+}
+
+// sendMany sends numbered messages with this word, and returns what it sent.
+func (r run) sendMany(p rocketmq.Producer, word string) ([]string, error) {
 	var sent []string
 	for i := range sendCount {
-		body := fmt.Sprintf("sync %d", i)
+		body := fmt.Sprintf("%s %d", word, i)
 		if err := checkSent(p.SendSync(context.Background(), r.message(body))); err != nil {
-			return "", err
+			return nil, err
 		}
 		sent = append(sent, body)
 	}
-	return fmt.Sprintf("%d messages", len(sent)), r.receiveExactly(sent, "*")
+	return sent, nil
 }
 
 func sendAsync(r run) (string, error) {

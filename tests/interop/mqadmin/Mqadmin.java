@@ -1,9 +1,11 @@
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
@@ -15,6 +17,9 @@ import org.apache.rocketmq.tools.command.SubCommand;
  *
  * Reads lines of words separated by tabs. Answers each with what the verb printed, and a line that begins with \u0001
  * and says whether it failed: mqadmin itself prints a trace and ends as if nothing had happened.
+ *
+ * A line that begins with UNTIL and a text is of a verb that goes on for ever: it is stopped when it has printed a line
+ * with that text, or has left its work to other threads.
  *
  * With the argument "options": prints a line per option of every verb instead.
  */
@@ -33,7 +38,12 @@ public class Mqadmin {
             System.setErr(new PrintStream(errors, true, "UTF-8"));
             // Every run adds all verbs once more.
             verbs().clear();
-            MQAdminStartup.main0(line.split("\t"), null);
+            String[] words = line.split("\t");
+            if (words[0].equals("UNTIL")) {
+                runUntil(words[1], Arrays.copyOfRange(words, 2, words.length), printed);
+            } else {
+                MQAdminStartup.main0(words, null);
+            }
             String trace = errors.toString("UTF-8");
             boolean failed = trace.contains("Exception") || printed.toString("UTF-8").contains("Exception:");
             out.print(printed.toString("UTF-8"));
@@ -43,6 +53,23 @@ public class Mqadmin {
         }
         // Some verbs leave threads behind.
         System.exit(0);
+    }
+
+    private static void runUntil(String text, String[] words, ByteArrayOutputStream printed) throws Exception {
+        Thread verb = new Thread(() -> MQAdminStartup.main0(words, null));
+        verb.start();
+        while (verb.isAlive() && !hasWholeLine(printed.toString("UTF-8"), text)) {
+            Thread.sleep(20);
+        }
+        // What it says of being stopped is nothing that it would say otherwise.
+        System.setErr(new PrintStream(OutputStream.nullOutputStream()));
+        verb.interrupt();
+        verb.join();
+    }
+
+    private static boolean hasWholeLine(String printed, String text) {
+        int end = printed.lastIndexOf('\n');
+        return end >= 0 && printed.substring(0, end).contains(text);
     }
 
     private static String firstCause(String trace) {

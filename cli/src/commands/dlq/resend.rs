@@ -90,6 +90,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     if found.messages.is_empty() {
         return Err(match missing.first() {
             Some(why) => CliError::failed(format!("{what}: {why}")),
+            None if args.all => CliError::not_found(format!("group '{group}' has no dead letters")),
             None => CliError::not_found(format!("group '{group}' has no such dead letter"))
                 .hint(format!("see all of them: mq dlq show {group}")),
         });

@@ -16,7 +16,9 @@ use crate::watch;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  mq dlq show billing\n  mq dlq show billing --from -1h -o wide\n  \
-                  mq dlq show billing --key order-4711 -o json"
+                  mq dlq show billing --key order-4711 -o json\n\n\
+                  RESENT_TIMES is how often a message was sent again before it died this time; what was sent again\n\
+                  since then, mq dlq resend billing --all --dry-run tells."
 )]
 pub(crate) struct Args {
     /// Name of the group

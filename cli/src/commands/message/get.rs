@@ -68,7 +68,7 @@ async fn find(args: &Args, admin: &Admin, missing: &mut Vec<String>) -> Result<V
     let Some(topic) = &args.topic else {
         let (host, offset) = decode_offset_message_id(id).map_err(|_| {
             CliError::usage(format!("'{id}' is not the id of a place in a broker's log"))
-                .hint("for the id that a client gave, add --topic")
+                .hint(format!("for the id that a client gave, name its topic: mq message get {id} --topic TOPIC"))
         })?;
         let address = host.to_string();
         let known = masters.iter().find(|broker| broker.address == address);

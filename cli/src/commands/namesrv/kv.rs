@@ -183,6 +183,12 @@ async fn list(args: &List, output: &Output) -> Result<Exit> {
             ))
             .hint("it begins to be with its first key: mq namesrv kv set"));
         }
+        if report.rows.is_empty() && report.missing.is_empty() {
+            output.note(&format!(
+                "namespace {} has no keys; another one is named behind the command: mq namesrv kv list MY_NAMESPACE",
+                args.namespace
+            ));
+        }
         Ok(report)
     })
     .await

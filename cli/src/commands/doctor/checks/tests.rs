@@ -1,11 +1,13 @@
-use client::admin::Runtime;
+use std::collections::{BTreeMap, BTreeSet};
+
+use client::admin::{Broker, Runtime};
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 use remoting::protocol::body::stats::TopicOffset;
 use remoting::protocol::body::topic::TopicConfig;
 use remoting::protocol::properties;
 
-use super::super::facts::{LocalServer, Member, NameServer};
 use super::*;
+use crate::commands::doctor::facts::{GroupFacts, LocalServer, Member, NameServer, Progress};
 
 const NOW_MS: i64 = 1_790_000_000_000;
 const HOUR_MS: i64 = 3_600_000;

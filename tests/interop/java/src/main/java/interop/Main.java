@@ -38,6 +38,8 @@ public final class Main {
         Map.entry("orderly-leave", OrderlyLeave::run),
         Map.entry("sql", Sql::run),
         Map.entry("request-reply", RequestReply::run),
+        Map.entry("request-ask", RequestReply::ask),
+        Map.entry("request-answer", RequestReply::answer),
         Map.entry("reset", Reset::run),
         Map.entry("trace", Trace::run),
         Map.entry("first-message", FirstMessage::run),
@@ -65,8 +67,8 @@ public final class Main {
             System.setProperty("rocketmq.client.unlockDelayTimeMills", "1000");
         }
         startWatchdog(scenario);
-        // Programs of one family (failover-…, store-…) work on one topic and group.
-        String family = scenario.replaceFirst("^(failover|store)-.*", "$1");
+        // Programs of one family (failover-…, store-…, request-…) work on one topic and group.
+        String family = scenario.replaceFirst("^(failover|store|request)-.*", "$1");
         Run run = new Run(args[0], family, args[2]);
         try {
             System.out.println("ok " + scenario + " " + SCENARIOS.get(scenario).run(run));
