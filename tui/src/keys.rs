@@ -126,6 +126,7 @@ pub(crate) const BROWSE: &[Binding] = &[
         "go to",
         "go to a page: :groups, :topic orders; Tab completes, the first letter is enough",
     ),
+    shown(&[Char('?')], Action::Help, "?", "help", "this help"),
     shown(
         &[Char('/')],
         Action::Filter,
@@ -254,7 +255,7 @@ pub(crate) const BROWSE: &[Binding] = &[
         &[Char('y')],
         Action::Copy,
         "y",
-        "copy the row's name to the clipboard (OSC 52)",
+        "copy what the row is about to the clipboard (OSC 52)",
     ),
     bind(
         &[Char('f')],
@@ -269,7 +270,6 @@ pub(crate) const BROWSE: &[Binding] = &[
         "mouse on and off; off, the terminal selects text",
     ),
     bind(&[Char('r')], Action::Refresh, "r", "ask the servers now"),
-    shown(&[Char('?')], Action::Help, "?", "help", "this help"),
     shown(
         &[Char('q')],
         Action::Quit,
