@@ -53,6 +53,8 @@ fn rate((from_ms, from): (i64, f64), (to_ms, to): (i64, f64)) -> f64 {
 
 /// A queue of a topic: broker and id.
 type QueueKey = (String, i32);
+/// A queue of a group: topic, broker and id.
+type GroupQueueKey = (String, String, i32);
 
 /// Where a queue's reader or end stands, and since when.
 #[derive(Debug, Clone, Copy)]
@@ -153,7 +155,7 @@ pub(crate) struct History {
     topics: HashMap<String, Series>,
     groups: HashMap<String, Standings>,
     topic_queues: HashMap<String, HashMap<QueueKey, Mark>>,
-    group_queues: HashMap<(String, String), HashMap<QueueKey, Mark>>,
+    group_queues: HashMap<String, HashMap<GroupQueueKey, Mark>>,
 }
 
 impl History {
@@ -199,11 +201,8 @@ impl History {
                 let mark = Mark::advance(marks.get(&key), queue.max, topic.asked_ms, true);
                 marks.insert(key, mark);
             }
-            if topic.incomplete {
-                continue;
-            }
             marks.retain(|_, mark| mark.seen_ms >= topic.asked_ms);
-            if let Some(ends) = topic.ends() {
+            if let Some(ends) = topic.ends().filter(|_| !topic.incomplete) {
                 self.topics
                     .entry(topic.name.clone())
                     .or_default()
@@ -212,7 +211,7 @@ impl History {
         }
         self.groups.retain(|name, _| snapshot.group(name).is_some());
         self.group_queues
-            .retain(|(name, _), _| snapshot.group(name).is_some());
+            .retain(|name, _| snapshot.group(name).is_some());
         for group in &snapshot.groups {
             self.add_group(group);
         }
@@ -222,20 +221,15 @@ impl History {
         let Ok(queues) = &group.queues else { return };
         let standings = self.groups.entry(group.name.clone()).or_default();
         standings.push(group, queues);
+        let marks = self.group_queues.entry(group.name.clone()).or_default();
         for queue in queues {
-            let marks = self
-                .group_queues
-                .entry((group.name.clone(), queue.topic.clone()))
-                .or_default();
-            let key = (queue.broker.clone(), queue.id);
-            let mark = Mark::advance(
-                marks.get(&key),
-                queue.offset,
-                group.asked_ms,
-                queue.lag() > 0,
-            );
+            let key = group_key(queue);
+            let waiting = queue.lag() > 0;
+            let mark = Mark::advance(marks.get(&key), queue.offset, group.asked_ms, waiting);
             marks.insert(key, mark);
         }
+        // Of a queue that nobody tells of, nothing is known: it may have moved.
+        marks.retain(|_, mark| mark.seen_ms >= group.asked_ms);
     }
 
     /// Brokers that were registered before and are no more: name, address, and when they were last.
@@ -290,10 +284,7 @@ impl History {
     }
 
     fn group_mark(&self, group: &str, queue: &GroupQueue) -> Option<&Mark> {
-        let marks = self
-            .group_queues
-            .get(&(group.to_owned(), queue.topic.clone()))?;
-        marks.get(&(queue.broker.clone(), queue.id))
+        self.group_queues.get(group)?.get(&group_key(queue))
     }
 
     pub(crate) fn queue_consume_rate(&self, group: &str, queue: &GroupQueue) -> Option<f64> {
@@ -317,6 +308,10 @@ impl History {
         };
         Verdict::of(self.samples(group), facts)
     }
+}
+
+fn group_key(queue: &GroupQueue) -> GroupQueueKey {
+    (queue.topic.clone(), queue.broker.clone(), queue.id)
 }
 
 fn key_of(broker: &Broker) -> BrokerKey {
@@ -406,6 +401,17 @@ mod tests {
         // What is half is not compared with what was whole.
         assert_eq!(history.lags(billing).len(), 10);
         assert_eq!(history.backlog.values().len(), 3);
+        // When it is back, its queues have not stood still for as long as nobody knew of them.
+        let back = samples::at(60_000, 0);
+        history.add(&back);
+        let billing = back.group("billing").unwrap();
+        let still = |queue: &GroupQueue| history.stands_still_ms("billing", queue);
+        let queues = billing.queues.as_ref().unwrap().iter();
+        let longest = queues
+            .filter(|queue| queue.broker == "broker-b")
+            .map(still)
+            .max();
+        assert_eq!(longest, Some(0));
     }
 
     #[test]
