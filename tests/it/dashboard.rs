@@ -111,6 +111,19 @@ fn brokers_are_watched_on_when_the_name_server_is_gone() {
     assert_eq!(terminal.exit_code(), Some(0));
 }
 
+/// Their members are asked for in turns; where they stand is told at once.
+#[test]
+fn all_groups_are_there_from_the_start() {
+    let shell = messages::shell();
+    for number in 0..150 {
+        shell.run(&format!("group create crowd-{number:03}"));
+    }
+    let groups = shell.json("tui --once --view groups");
+    let rows = groups["rows"].as_array().expect("a list of rows");
+    let known = rows.iter().filter(|row| row["lag"] == 0);
+    assert_eq!(known.count(), 150, "{groups}");
+}
+
 #[test]
 fn it_speaks_chinese_where_the_locale_does() {
     let namesrv = Namesrv::start(Maker::Mq);

@@ -29,6 +29,8 @@ const GROUPS_AT_ONCE: usize = 500;
 const CLIENTS_PER_ROUND: usize = 16;
 /// Lists of names and settings are asked for every so many rounds.
 const LISTS_EVERY: u64 = 5;
+/// Why nothing is known of what has not had its turn.
+const NOT_ASKED: &str = "not asked yet";
 
 /// What is remembered from round to round.
 #[derive(Debug)]
@@ -282,7 +284,7 @@ impl Poller {
             known.unwrap_or_else(|| Topic {
                 name,
                 asked_ms: 0,
-                queues: Err("not asked yet".to_owned()),
+                queues: Err(NOT_ASKED.to_owned()),
                 incomplete: true,
             })
         }));
@@ -328,13 +330,14 @@ impl Poller {
         let (due, kept) = oldest(where_it_is, GROUPS_PER_ROUND, asked_ms);
         let kept: Vec<Group> = kept
             .into_iter()
-            .filter_map(|(name, masters)| {
-                let mut group = (*known.get(name.as_str())?).clone();
+            .map(|(name, masters)| {
+                let known = known.get(name.as_str()).copied().cloned();
+                let mut group = known.unwrap_or_else(|| unasked(&name));
                 if let Some(parts) = parts_of(&name, &masters, alive, &standings) {
                     (group.queues, group.incomplete) = together(parts);
                     group.asked_ms = now_ms();
                 }
-                Some(group)
+                group
             })
             .collect();
         let admin = &self.admin;
@@ -437,6 +440,19 @@ impl Poller {
         self.running
             .retain(|key, _| seen.contains(key) || !asked.contains(&key.0));
         groups
+    }
+}
+
+/// A group whose turn has not come.
+fn unasked(name: &str) -> Group {
+    Group {
+        name: name.to_owned(),
+        asked_ms: 0,
+        queues: Err(NOT_ASKED.to_owned()),
+        incomplete: true,
+        members: Err(NOT_ASKED.to_owned()),
+        model: None,
+        subscriptions: Vec::new(),
     }
 }
 
