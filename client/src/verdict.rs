@@ -9,6 +9,8 @@ use std::fmt;
 pub const STUCK_AFTER_MS: i64 = 15_000;
 /// Trends are told from samples this far back at most, so that they follow what happens now.
 pub const TREND_WINDOW_MS: i64 = 60_000;
+/// How often consumers commit: a lag of what is consumed in between says nothing.
+const COMMITS_EVERY_MS: i64 = 5_000;
 /// A trend needs samples that span at least this.
 const TREND_SPAN_MS: i64 = 1_500;
 /// The next message to consume has outlived this part of the retention time: it will be deleted soon.
@@ -178,6 +180,10 @@ fn trend(samples: &[Sample], now: Sample) -> Verdict {
     if span_ms < TREND_SPAN_MS {
         return Verdict::Behind;
     }
+    let consumed = (now.consumed - first.consumed).max(0) as f64 / span_ms as f64;
+    if now.lag as f64 <= consumed * COMMITS_EVERY_MS as f64 {
+        return Verdict::Steady;
+    }
     let grown = now.lag - first.lag;
     let noise = (now.lag / 100).max(5);
     let per_second = grown as f64 * 1000.0 / span_ms as f64;
@@ -299,6 +305,13 @@ mod tests {
                 "draining, 40s left",
             ),
             (&[(1000, 10), (1003, 110), (998, 210)], members(1), "steady"),
+            // 20 a second are consumed: that much waits between two commits.
+            (&[(16, 10), (40, 110), (99, 210)], members(1), "steady"),
+            (
+                &[(16, 10), (40, 110), (101, 210)],
+                members(1),
+                "growing 8.5/s",
+            ),
             (&[(10, 10)], old(71 * hour), "loses data in 1h00m"),
             (&[(10, 10)], old(80 * hour), "loses data in 0s"),
             (&[(10, 10)], old(2 * hour), "behind"),

@@ -1,8 +1,11 @@
 //! Our command line, and with it our client, on Apache's servers.
 
-use mq_tests::{BrokerConfig, Maker, Namesrv, mq};
+use std::time::Duration;
+
+use mq_tests::{BrokerConfig, Folder, Maker, Namesrv, Process, mq, wait};
 use serde_json::Value;
 
+const PATIENCE: Duration = Duration::from_secs(60);
 const COUNT: usize = 20;
 
 #[test]
@@ -43,19 +46,76 @@ fn sends_consumes_and_tells_the_lag(maker: Maker) {
         );
     }
     assert_eq!(lag(&n), (COUNT / 2) as i64);
-    assert_eq!(
-        dashboard(&n, "groups")["rows"][0]["lag"].as_i64(),
-        Some((COUNT / 2) as i64)
-    );
+    the_dashboard_tells_the_lag(&n);
 
     // The group goes on where it was.
     assert_eq!(consume(&n, &half).len(), COUNT / 2);
     assert_eq!(lag(&n), 0);
     assert_eq!(dashboard(&n, "group readers")["facts"]["lag"], 0);
-    let topic = dashboard(&n, "topic orders");
-    assert_eq!(rows(&topic["rows"]).len(), 4, "{topic}");
     let brokers = dashboard(&n, "brokers");
     assert_eq!(brokers["rows"][0]["broker"], "broker-a", "{brokers}");
+    the_dashboard_knows_who_consumes(&n);
+}
+
+/// Half of what was sent was consumed, and nobody is connected.
+fn the_dashboard_tells_the_lag(namesrv: &str) {
+    let sum = |rows: &[Value], of: &str| {
+        let figures = rows.iter().map(|row| row[of].as_i64());
+        figures
+            .map(|figure| figure.expect("a figure that is known"))
+            .sum::<i64>()
+    };
+    let (all, half) = (COUNT as i64, (COUNT / 2) as i64);
+    let groups = dashboard(namesrv, "groups");
+    let readers = &groups["rows"][0];
+    let told = (&readers["group"], &readers["lag"], &readers["verdict"]);
+    assert_eq!(
+        told,
+        (&"readers".into(), &half.into(), &"no member".into()),
+        "{groups}"
+    );
+
+    let group = dashboard(namesrv, "group readers");
+    let of_topic = |row: &&Value| row["topic"] == "orders";
+    let queues: Vec<Value> = rows(&group["rows"])
+        .iter()
+        .filter(of_topic)
+        .cloned()
+        .collect();
+    assert_eq!(group["facts"]["lag"], half, "{group}");
+    assert_eq!(sum(&queues, "lag"), half, "{group}");
+    assert_eq!(sum(&queues, "offset"), all - half, "{group}");
+    assert_eq!(sum(&queues, "max"), all, "{group}");
+
+    let topic = dashboard(namesrv, "topic orders");
+    assert_eq!(topic["facts"]["messages"], all, "{topic}");
+    assert_eq!(
+        topic["facts"]["groups"],
+        format!("readers (lag {half})"),
+        "{topic}"
+    );
+    assert_eq!(rows(&topic["rows"]).len(), 4, "{topic}");
+    assert_eq!(sum(rows(&topic["rows"]), "max"), all, "{topic}");
+}
+
+fn the_dashboard_knows_who_consumes(namesrv: &str) {
+    let folder = Folder::new();
+    let args = [
+        "consume", "orders", "--group", "readers", "--follow", "-n", namesrv,
+    ];
+    let _reader = Process::spawn(&mut mq::command(args), &folder.join("reader.out"));
+    // Those of the topic, and that of the retry topic.
+    let client = wait::until("the reader to own all queues", PATIENCE, || {
+        let clients = dashboard(namesrv, "clients");
+        let client = rows(&clients["rows"]).first()?.clone();
+        (client["queues"] == 5).then_some(client)
+    });
+    assert_eq!(client["group"], "readers", "{client}");
+    assert_eq!(client["subscriptions"], "orders:*", "{client}");
+    let group = dashboard(namesrv, "group readers");
+    assert_eq!(group["facts"]["members"], 1, "{group}");
+    let owned = |row: &Value| row["owner"] == client["client"];
+    assert!(rows(&group["rows"]).iter().all(owned), "{group}");
 }
 
 /// One frame; the exit code says that everybody answered.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mq_tests::terminal::Terminal;
-use mq_tests::{Maker, Namesrv, mq, wait};
+use mq_tests::{BrokerConfig, Maker, Namesrv, mq, wait};
 
 use crate::messages;
 
@@ -71,7 +71,7 @@ fn it_follows_the_size_of_its_window() {
     let namesrv = Namesrv::start(Maker::Mq);
     let address = namesrv.address();
     let mut terminal = Terminal::run(&mut mq::command(["tui", "-n", &address]), 40, 12);
-    terminal.wait_for("filter");
+    terminal.wait_for("help");
     assert!(
         !terminal.written().contains("quit"),
         "there is no room for it"
@@ -93,6 +93,35 @@ fn no_key_is_lost_while_the_window_changes() {
         terminal.press(&letter.to_string());
         terminal.wait_for(&letter.to_string());
     }
+}
+
+#[test]
+fn brokers_are_watched_on_when_the_name_server_is_gone() {
+    let namesrv = Namesrv::start(Maker::Mq);
+    let _broker = BrokerConfig::new(Maker::Mq, "broker-a", &[&namesrv]).start();
+    let mut command = mq::command(["tui", "-n", &namesrv.address()]);
+    let mut terminal = Terminal::run(&mut command, 120, 40);
+    terminal.wait_for("well:");
+    drop(namesrv);
+    // Its finding's fix.
+    terminal.wait_for("leave");
+    terminal.press(":broker broker-a\r");
+    terminal.wait_for("DefaultCluster");
+    terminal.press("q");
+    assert_eq!(terminal.exit_code(), Some(0));
+}
+
+/// Their members are asked for in turns; where they stand is told at once.
+#[test]
+fn all_groups_are_there_from_the_start() {
+    let shell = messages::shell();
+    for number in 0..150 {
+        shell.run(&format!("group create crowd-{number:03}"));
+    }
+    let groups = shell.json("tui --once --view groups");
+    let rows = groups["rows"].as_array().expect("a list of rows");
+    let known = rows.iter().filter(|row| row["lag"] == 0);
+    assert_eq!(known.count(), 150, "{groups}");
 }
 
 #[test]

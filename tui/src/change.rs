@@ -556,7 +556,7 @@ impl Form {
                     .unwrap_or(0);
                 if members > 0 {
                     lines.push(format!(
-                        "{members} members are connected: they will create it again"
+                        "members connected: {members}; they will create it again"
                     ));
                 }
                 let command = format!("mq group delete {group} --yes");

@@ -49,6 +49,24 @@ pub(crate) fn candidates(app: &App, text: &str) -> Vec<String> {
     first
 }
 
+/// What Tab makes of a text: as far as all candidates agree, else the first of them.
+pub(crate) fn complete(app: &App, text: String) -> String {
+    let candidates = candidates(app, &text);
+    let Some(first) = candidates.first() else {
+        return text;
+    };
+    let agree = |place: &usize| {
+        let start = first.get(..*place);
+        candidates.iter().all(|other| other.get(..*place) == start)
+    };
+    let ends = first.char_indices().map(|(place, _)| place);
+    let common = ends.chain([first.len()]).rev().find(agree);
+    match common.and_then(|end| first.get(..end)) {
+        Some(common) if common.len() > text.len() && common.starts_with(&text) => common.to_owned(),
+        _ => first.clone(),
+    }
+}
+
 /// What Enter does with a text: exactly what it names, else its first candidate.
 pub(crate) fn target(app: &App, text: &str) -> Result<Target, String> {
     let text = text.trim();
@@ -240,6 +258,28 @@ mod tests {
             ),
         ] {
             assert_eq!(target(&app, text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn completion_goes_as_far_as_it_is_clear() {
+        let mut snapshot = samples::healthy();
+        for name in ["orders-eu", "orders-us"] {
+            snapshot.topics.push(samples::topic(name, 1));
+        }
+        snapshot.topics.sort_by(|a, b| a.name.cmp(&b.name));
+        let app = samples::app(snapshot);
+        for (text, expected) in [
+            ("to", "topic"),
+            ("topic", "topics"),
+            ("gr", "group"),
+            ("topic or", "topic orders"),
+            ("topic orders-", "topic orders-eu"),
+            ("topic orders-u", "topic orders-us"),
+            ("topic MENTS", "topic payments"),
+            ("topic nosuch", "topic nosuch"),
+        ] {
+            assert_eq!(complete(&app, text.to_owned()), expected, "{text}");
         }
     }
 

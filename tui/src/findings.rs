@@ -20,6 +20,9 @@ pub(crate) fn tone(level: Level) -> Tone {
     }
 }
 
+/// Dead letters that are younger still arrive.
+const ARRIVING_MS: i64 = 300_000;
+
 const GONE: &str = "broker gone";
 
 /// The page with more about it.
@@ -60,7 +63,7 @@ pub(crate) fn findings(app: &App) -> Vec<Finding> {
                 "stopped, or silent for so long that no name server knows it; last registered {} ago",
                 span(app.now_ms - seen_ms)
             ),
-            "mq cluster list",
+            "start it again (on its host: mq status); if it was taken away on purpose, a new dashboard forgets it",
         ));
     }
     if snapshot.brokers.is_empty() {
@@ -137,6 +140,7 @@ fn of_group(app: &App, snapshot: &Snapshot, group: &Group) -> Vec<Finding> {
     if let Ok(lag) = group.lag() {
         let standing = checks::groups::Standing {
             lag: lag + unread(group, snapshot),
+            at_least: group.incomplete,
             behind_ms: group.behind_ms(snapshot.taken_ms),
             members: group.member_count(),
         };
@@ -232,10 +236,7 @@ pub(crate) fn different_subscriptions(group: &Group) -> Option<Finding> {
 
 fn of_dead_letters(app: &App, topic: &Topic) -> Option<Finding> {
     let group = topic.name.strip_prefix(DLQ_PREFIX)?;
-    let arriving = app
-        .history
-        .topic(&topic.name)
-        .is_some_and(|series| series.rates().iter().any(|rate| *rate > 0.0));
     let age_ms = topic.last_ms().map(|last| app.now_ms - last);
+    let arriving = age_ms.is_some_and(|age| age < ARRIVING_MS);
     checks::groups::dead_letters(group, topic.messages().ok()?, age_ms, arriving)
 }

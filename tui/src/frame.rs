@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
@@ -47,7 +47,7 @@ fn lines(buffer: &Buffer, mut styled: impl FnMut(&mut String, Color, Modifier)) 
     let width = usize::from(buffer.area.width).max(1);
     let mut text = String::new();
     for cells in buffer.content().chunks(width) {
-        let blank = |cell: &ratatui::buffer::Cell| cell.symbol() == " " && cell.modifier.is_empty();
+        let blank = |cell: &Cell| cell.symbol() == " " && cell.modifier.is_empty();
         let length = cells.len() - cells.iter().rev().take_while(|cell| blank(cell)).count();
         let mut line = String::new();
         let mut hidden = 0;
@@ -66,6 +66,73 @@ fn lines(buffer: &Buffer, mut styled: impl FnMut(&mut String, Color, Modifier)) 
         text.push('\n');
     }
     text
+}
+
+/// As a picture: a drawing of the screen, for documents.
+#[cfg(test)]
+pub(crate) fn svg(buffer: &Buffer) -> String {
+    const CELL: (usize, usize) = (8, 17);
+    let (columns, rows) = (buffer.area.width, buffer.area.height);
+    let (width, height) = (
+        usize::from(columns) * CELL.0 + 16,
+        usize::from(rows) * CELL.1 + 16,
+    );
+    let mut picture = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-size=\"13\" \
+         font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#161b22\"/>\n"
+    );
+    let rows = buffer.content().chunks(usize::from(columns).max(1));
+    for (row, cells) in rows.enumerate() {
+        let top = row * CELL.1 + 8;
+        let mut column = 0;
+        let alike = |a: &Cell, b: &Cell| (a.fg, a.modifier) == (b.fg, b.modifier);
+        for run in cells.chunk_by(alike) {
+            let text: String = run.iter().map(Cell::symbol).collect();
+            let (left, length) = (column * CELL.0 + 8, run.len() * CELL.0);
+            column += run.len();
+            let style = run[0].modifier;
+            let color = match run[0].fg {
+                Color::Red => "#ff7b72",
+                Color::Green => "#7ee787",
+                Color::Yellow => "#e3b341",
+                _ => "#e6edf3",
+            };
+            let ink = match style.contains(Modifier::REVERSED) {
+                true => {
+                    let _ = writeln!(
+                        picture,
+                        "<rect x=\"{left}\" y=\"{top}\" width=\"{length}\" height=\"{}\" fill=\"{color}\"/>",
+                        CELL.1
+                    );
+                    "#161b22"
+                }
+                false => color,
+            };
+            let shown = text.trim_end();
+            if shown.is_empty() {
+                continue;
+            }
+            let bold = if style.contains(Modifier::BOLD) {
+                " font-weight=\"bold\""
+            } else {
+                ""
+            };
+            let dim = if style.contains(Modifier::DIM) {
+                " opacity=\"0.6\""
+            } else {
+                ""
+            };
+            let shown_text = shown.replace('&', "&amp;").replace('<', "&lt;");
+            let _ = writeln!(
+                picture,
+                "<text x=\"{left}\" y=\"{}\" textLength=\"{}\" xml:space=\"preserve\" fill=\"{ink}\"{bold}{dim}>{shown_text}</text>",
+                top + 13,
+                shown.width() * CELL.0
+            );
+        }
+    }
+    picture + "</svg>\n"
 }
 
 #[cfg(test)]

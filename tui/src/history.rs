@@ -1,12 +1,13 @@
 //! What was seen since the dashboard started: rates, trends, and since when a queue stands still.
 //!
-//! A round in which a broker was missing adds nothing to the sums of what lies on it: a difference with it says nothing.
+//! A round in which a broker was missing adds nothing to the sums of what lies on it: a difference with it says nothing. What
+//! the others told is kept apart, so that figures of now are shown in place of those from before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use client::verdict::{Facts, Sample, Verdict};
 
-use crate::snapshot::{Group, GroupQueue, Runtime, Snapshot, TopicQueue};
+use crate::snapshot::{Broker, Group, GroupQueue, Runtime, Snapshot, Topic, TopicQueue};
 
 /// Rounds kept: five minutes at two seconds each.
 const ROUNDS: usize = 150;
@@ -52,6 +53,8 @@ fn rate((from_ms, from): (i64, f64), (to_ms, to): (i64, f64)) -> f64 {
 
 /// A queue of a topic: broker and id.
 type QueueKey = (String, i32);
+/// A queue of a group: topic, broker and id.
+type GroupQueueKey = (String, String, i32);
 
 /// Where a queue's reader or end stands, and since when.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +96,52 @@ impl Mark {
     }
 }
 
+/// Where a group stood over time.
+#[derive(Debug, Default)]
+struct Standings {
+    whole: Vec<Sample>,
+    /// While a broker is missing: of these brokers only.
+    partial: Vec<Sample>,
+    brokers: BTreeSet<String>,
+}
+
+impl Standings {
+    fn of(&self, group: &Group) -> &[Sample] {
+        match group.incomplete {
+            true => &self.partial,
+            false => &self.whole,
+        }
+    }
+
+    fn push(&mut self, group: &Group, queues: &[GroupQueue]) {
+        let sample = Sample {
+            at_ms: group.asked_ms,
+            lag: queues.iter().map(GroupQueue::lag).sum(),
+            consumed: queues.iter().map(|queue| queue.offset).sum(),
+        };
+        let samples = if group.incomplete {
+            let brokers = BTreeSet::from_iter(queues.iter().map(|queue| queue.broker.clone()));
+            if brokers != self.brokers {
+                self.partial.clear();
+                self.brokers = brokers;
+            }
+            &mut self.partial
+        } else {
+            self.partial.clear();
+            &mut self.whole
+        };
+        if samples.last().is_none_or(|last| last.at_ms < sample.at_ms) {
+            if samples.len() == ROUNDS {
+                samples.remove(0);
+            }
+            samples.push(sample);
+        }
+    }
+}
+
+/// A broker by cluster, name and id.
+type BrokerKey = (String, String, i64);
+
 #[derive(Debug, Default)]
 pub(crate) struct History {
     /// Messages per second into and out of all brokers.
@@ -100,13 +149,13 @@ pub(crate) struct History {
     pub(crate) leaving: Series,
     /// Messages that all groups have yet to consume.
     pub(crate) backlog: Series,
-    /// By address: name, and when it was last registered.
-    brokers: BTreeMap<String, (String, i64)>,
+    /// Its address, and when it was last registered.
+    brokers: BTreeMap<BrokerKey, (String, i64)>,
     /// By topic: the sum of its queues' ends.
     topics: HashMap<String, Series>,
-    groups: HashMap<String, Vec<Sample>>,
+    groups: HashMap<String, Standings>,
     topic_queues: HashMap<String, HashMap<QueueKey, Mark>>,
-    group_queues: HashMap<(String, String), HashMap<QueueKey, Mark>>,
+    group_queues: HashMap<String, HashMap<GroupQueueKey, Mark>>,
 }
 
 impl History {
@@ -138,66 +187,49 @@ impl History {
             self.backlog.push(at_ms, lag as f64);
         }
         for broker in &snapshot.brokers {
-            let seen = (broker.name.clone(), at_ms);
-            self.brokers.insert(broker.address.clone(), seen);
+            let seen = (broker.address.clone(), at_ms);
+            self.brokers.insert(key_of(broker), seen);
         }
         self.topics.retain(|name, _| snapshot.topic(name).is_some());
         self.topic_queues
             .retain(|name, _| snapshot.topic(name).is_some());
-        for topic in snapshot.topics.iter().filter(|topic| !topic.incomplete) {
+        for topic in &snapshot.topics {
             let Ok(queues) = &topic.queues else { continue };
-            if let Some(ends) = topic.ends() {
+            let marks = self.topic_queues.entry(topic.name.clone()).or_default();
+            for queue in queues {
+                let key = (queue.broker.clone(), queue.id);
+                let mark = Mark::advance(marks.get(&key), queue.max, topic.asked_ms, true);
+                marks.insert(key, mark);
+            }
+            marks.retain(|_, mark| mark.seen_ms >= topic.asked_ms);
+            if let Some(ends) = topic.ends().filter(|_| !topic.incomplete) {
                 self.topics
                     .entry(topic.name.clone())
                     .or_default()
                     .push(topic.asked_ms, ends as f64);
             }
-            let marks = self.topic_queues.entry(topic.name.clone()).or_default();
-            *marks = queues
-                .iter()
-                .map(|queue| {
-                    let key = (queue.broker.clone(), queue.id);
-                    let mark = Mark::advance(marks.get(&key), queue.max, topic.asked_ms, true);
-                    (key, mark)
-                })
-                .collect();
         }
         self.groups.retain(|name, _| snapshot.group(name).is_some());
         self.group_queues
-            .retain(|(name, _), _| snapshot.group(name).is_some());
-        for group in snapshot.groups.iter().filter(|group| !group.incomplete) {
+            .retain(|name, _| snapshot.group(name).is_some());
+        for group in &snapshot.groups {
             self.add_group(group);
         }
     }
 
     fn add_group(&mut self, group: &Group) {
         let Ok(queues) = &group.queues else { return };
-        let sample = Sample {
-            at_ms: group.asked_ms,
-            lag: queues.iter().map(GroupQueue::lag).sum(),
-            consumed: queues.iter().map(|queue| queue.offset).sum(),
-        };
-        let samples = self.groups.entry(group.name.clone()).or_default();
-        if samples.last().is_none_or(|last| last.at_ms < sample.at_ms) {
-            if samples.len() == ROUNDS {
-                samples.remove(0);
-            }
-            samples.push(sample);
-        }
+        let standings = self.groups.entry(group.name.clone()).or_default();
+        standings.push(group, queues);
+        let marks = self.group_queues.entry(group.name.clone()).or_default();
         for queue in queues {
-            let marks = self
-                .group_queues
-                .entry((group.name.clone(), queue.topic.clone()))
-                .or_default();
-            let key = (queue.broker.clone(), queue.id);
-            let mark = Mark::advance(
-                marks.get(&key),
-                queue.offset,
-                group.asked_ms,
-                queue.lag() > 0,
-            );
+            let key = group_key(queue);
+            let waiting = queue.lag() > 0;
+            let mark = Mark::advance(marks.get(&key), queue.offset, group.asked_ms, waiting);
             marks.insert(key, mark);
         }
+        // Of a queue that nobody tells of, nothing is known: it may have moved.
+        marks.retain(|_, mark| mark.seen_ms >= group.asked_ms);
     }
 
     /// Brokers that were registered before and are no more: name, address, and when they were last.
@@ -205,33 +237,40 @@ impl History {
         &'a self,
         snapshot: &'a Snapshot,
     ) -> impl Iterator<Item = (&'a str, &'a str, i64)> {
-        let known = |address: &String| {
-            let mut brokers = snapshot.brokers.iter();
-            brokers.any(|broker| broker.address == *address)
-        };
-        let gone = self
-            .brokers
-            .iter()
-            .filter(move |(address, _)| !known(address));
-        gone.map(|(address, (name, seen_ms))| (name.as_str(), address.as_str(), *seen_ms))
+        let registered = BTreeSet::from_iter(snapshot.brokers.iter().map(key_of));
+        let brokers = self.brokers.iter();
+        let gone = brokers.filter(move |(key, _)| !registered.contains(*key));
+        gone.map(|((_, name, _), (address, seen_ms))| (name.as_str(), address.as_str(), *seen_ms))
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<&Series> {
         self.topics.get(name)
     }
 
-    pub(crate) fn lags(&self, group: &str) -> Vec<f64> {
-        let samples = self
-            .groups
-            .get(group)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        samples.iter().map(|sample| sample.lag as f64).collect()
+    /// Messages per second that arrive in a topic; while a broker is missing, on the others.
+    pub(crate) fn topic_rate(&self, topic: &Topic) -> Option<f64> {
+        if !topic.incomplete {
+            return self.topic(&topic.name)?.rate();
+        }
+        let queues = topic.queues.as_ref().ok()?.iter();
+        queues
+            .map(|queue| self.arrival_rate(&topic.name, queue))
+            .sum()
+    }
+
+    fn samples(&self, group: &Group) -> &[Sample] {
+        let standings = self.groups.get(&group.name);
+        standings.map_or(&[], |standings| standings.of(group))
+    }
+
+    pub(crate) fn lags(&self, group: &Group) -> Vec<f64> {
+        let samples = self.samples(group).iter();
+        samples.map(|sample| sample.lag as f64).collect()
     }
 
     /// Messages per second that a group consumes.
-    pub(crate) fn consume_rate(&self, group: &str) -> Option<f64> {
-        let samples = self.groups.get(group)?;
+    pub(crate) fn consume_rate(&self, group: &Group) -> Option<f64> {
+        let samples = self.samples(group);
         let (earlier, last) = (samples.iter().rev().nth(1)?, samples.last()?);
         let point = |sample: &Sample| (sample.at_ms, sample.consumed as f64);
         Some(rate(point(earlier), point(last)))
@@ -245,10 +284,7 @@ impl History {
     }
 
     fn group_mark(&self, group: &str, queue: &GroupQueue) -> Option<&Mark> {
-        let marks = self
-            .group_queues
-            .get(&(group.to_owned(), queue.topic.clone()))?;
-        marks.get(&(queue.broker.clone(), queue.id))
+        self.group_queues.get(group)?.get(&group_key(queue))
     }
 
     pub(crate) fn queue_consume_rate(&self, group: &str, queue: &GroupQueue) -> Option<f64> {
@@ -263,11 +299,6 @@ impl History {
 
     /// How a group is doing.
     pub(crate) fn verdict(&self, group: &Group, snapshot: &Snapshot) -> Verdict {
-        let samples = self
-            .groups
-            .get(&group.name)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
         let facts = Facts {
             members: group.member_count(),
             behind_ms: group.behind_ms(snapshot.taken_ms),
@@ -275,8 +306,16 @@ impl History {
             lost: lost(group, snapshot),
             unread: unread(group, snapshot),
         };
-        Verdict::of(samples, facts)
+        Verdict::of(self.samples(group), facts)
     }
+}
+
+fn group_key(queue: &GroupQueue) -> GroupQueueKey {
+    (queue.topic.clone(), queue.broker.clone(), queue.id)
+}
+
+fn key_of(broker: &Broker) -> BrokerKey {
+    (broker.cluster.clone(), broker.name.clone(), broker.id)
 }
 
 /// Messages that were deleted before the group came to them.
@@ -301,6 +340,10 @@ fn lost(group: &Group, snapshot: &Snapshot) -> i64 {
 /// Messages in subscribed topics of which the group has no offset at all.
 pub(crate) fn unread(group: &Group, snapshot: &Snapshot) -> i64 {
     let Ok(queues) = &group.queues else { return 0 };
+    // The offset may lie on the broker that is missing.
+    if group.incomplete {
+        return 0;
+    }
     let wanted = group
         .subscriptions
         .iter()
@@ -327,19 +370,63 @@ mod tests {
         let billing = last.group("billing").unwrap();
         let queue = &billing.queues.as_ref().unwrap()[0];
         assert_eq!(history.stands_still_ms("billing", queue), 4_000);
-        assert_eq!(history.consume_rate("billing"), Some(0.0));
+        assert_eq!(history.consume_rate(billing), Some(0.0));
     }
 
     #[test]
-    fn an_incomplete_round_adds_nothing() {
+    fn while_a_broker_is_missing_the_others_are_told_of_as_they_are_now() {
         let mut history = History::default();
-        history.add(&samples::at(0, 0));
-        let mut partial = samples::at(2_000, 0);
-        for topic in &mut partial.topics {
-            topic.incomplete = true;
+        let mut snapshot = samples::healthy();
+        for _ in 0..3 {
+            history.add(&snapshot);
+            snapshot = samples::later(&snapshot, 2_000);
+            samples::send(&mut snapshot, "orders", 0, 500);
+            samples::consume(&mut snapshot, "billing", 10);
         }
-        history.add(&partial);
-        assert_eq!(history.topic("orders").unwrap().rate(), None);
+        assert_eq!(history.topic("orders").unwrap().rate(), Some(250.0));
+        // Broker-b goes: nothing arrives any more, and billing stands still.
+        samples::lose_broker_b(&mut snapshot);
+        for _ in 0..10 {
+            history.add(&snapshot);
+            snapshot = samples::later(&snapshot, 2_000);
+        }
+        let (orders, billing) = (
+            snapshot.topic("orders").unwrap(),
+            snapshot.group("billing").unwrap(),
+        );
+        assert_eq!(history.topic_rate(orders), Some(0.0));
+        assert_eq!(history.consume_rate(billing), Some(0.0));
+        let verdict = history.verdict(billing, &snapshot).to_string();
+        assert_eq!(verdict, "stuck for 18s");
+        // What is half is not compared with what was whole.
+        assert_eq!(history.lags(billing).len(), 10);
+        assert_eq!(history.backlog.values().len(), 3);
+        // When it is back, its queues have not stood still for as long as nobody knew of them.
+        let back = samples::at(60_000, 0);
+        history.add(&back);
+        let billing = back.group("billing").unwrap();
+        let still = |queue: &GroupQueue| history.stands_still_ms("billing", queue);
+        let queues = billing.queues.as_ref().unwrap().iter();
+        let longest = queues
+            .filter(|queue| queue.broker == "broker-b")
+            .map(still)
+            .max();
+        assert_eq!(longest, Some(0));
+    }
+
+    #[test]
+    fn a_broker_is_gone_until_another_takes_its_place() {
+        let mut history = History::default();
+        let mut snapshot = samples::healthy();
+        history.add(&snapshot);
+        let mut broker_b = snapshot.brokers.pop().unwrap();
+        history.add(&snapshot);
+        let gone = Vec::from_iter(history.gone(&snapshot));
+        assert_eq!(gone, [("broker-b", "127.0.0.1:10921", samples::START_MS)]);
+        broker_b.address = "127.0.0.1:10931".to_owned();
+        snapshot.brokers.push(broker_b);
+        history.add(&snapshot);
+        assert_eq!(history.gone(&snapshot).count(), 0);
     }
 
     #[test]
@@ -348,7 +435,8 @@ mod tests {
         for round in 0..400 {
             history.add(&samples::at(round * 2_000, 0));
         }
-        assert_eq!(history.lags("billing").len(), ROUNDS);
+        let last = samples::healthy();
+        assert_eq!(history.lags(last.group("billing").unwrap()).len(), ROUNDS);
         history.add(&Snapshot {
             taken_ms: 900_000,
             ..Snapshot::default()

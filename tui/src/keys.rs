@@ -126,6 +126,7 @@ pub(crate) const BROWSE: &[Binding] = &[
         "go to",
         "go to a page: :groups, :topic orders; Tab completes, the first letter is enough",
     ),
+    shown(&[Char('?')], Action::Help, "?", "help", "this help"),
     shown(
         &[Char('/')],
         Action::Filter,
@@ -156,7 +157,7 @@ pub(crate) const BROWSE: &[Binding] = &[
     bind(
         &[KeyCode::BackTab, KeyCode::Left, Char('h')],
         Action::PreviousView,
-        "⇧Tab ← h",
+        "S-Tab ← h",
         "previous page of the top",
     ),
     bind(&[Char('-')], Action::Previous, "-", "the page seen before"),
@@ -254,7 +255,7 @@ pub(crate) const BROWSE: &[Binding] = &[
         &[Char('y')],
         Action::Copy,
         "y",
-        "copy the row's name to the clipboard (OSC 52)",
+        "copy what the row is about to the clipboard (OSC 52)",
     ),
     bind(
         &[Char('f')],
@@ -269,7 +270,6 @@ pub(crate) const BROWSE: &[Binding] = &[
         "mouse on and off; off, the terminal selects text",
     ),
     bind(&[Char('r')], Action::Refresh, "r", "ask the servers now"),
-    shown(&[Char('?')], Action::Help, "?", "help", "this help"),
     shown(
         &[Char('q')],
         Action::Quit,
@@ -298,7 +298,7 @@ const FILTER: &[Binding] = &[
     shown(
         &[KeyCode::Backspace],
         Action::Erase,
-        "⌫",
+        "Bksp",
         "erase",
         "erase a letter",
     ),
@@ -318,7 +318,7 @@ const COMMAND: &[Binding] = &[
     shown(
         &[KeyCode::Backspace],
         Action::Erase,
-        "⌫",
+        "Bksp",
         "erase",
         "erase a letter",
     ),
@@ -375,7 +375,7 @@ const FORM: &[Binding] = &[
     shown(
         &[KeyCode::BackTab, KeyCode::Up],
         Action::PreviousField,
-        "⇧Tab",
+        "S-Tab",
         "previous",
         "previous field",
     ),
@@ -386,7 +386,12 @@ const FORM: &[Binding] = &[
         "do nothing",
         "do nothing",
     ),
-    bind(&[KeyCode::Backspace], Action::Erase, "⌫", "erase a letter"),
+    bind(
+        &[KeyCode::Backspace],
+        Action::Erase,
+        "Bksp",
+        "erase a letter",
+    ),
 ];
 
 /// The keys that count in a mode.
@@ -432,6 +437,19 @@ mod tests {
             for (place, key) in keys.iter().enumerate() {
                 assert!(!keys[..place].contains(key), "{key} is bound twice");
             }
+        }
+    }
+
+    #[test]
+    fn labels_are_readable_in_ascii() {
+        let ascii = crate::theme::Theme {
+            ascii: true,
+            ..Default::default()
+        };
+        for binding in [BROWSE, FILTER, COMMAND, MENU, FORM].into_iter().flatten() {
+            let unknown = |text: &str| text.matches('?').count();
+            let shown = ascii.text(binding.label);
+            assert_eq!(unknown(&shown), unknown(binding.label), "{shown}");
         }
     }
 

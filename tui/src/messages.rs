@@ -1,7 +1,7 @@
 //! Messages, and the life of one: asked for only while somebody looks at them, and read without a group: nothing is
 //! committed anywhere.
 
-use client::admin::KeyQuery;
+use client::admin::{Broker, KeyQuery};
 use client::message::MessageExt;
 use client::pull::Puller;
 use client::search::{self, News, Search};
@@ -72,10 +72,20 @@ impl Question {
     }
 }
 
+/// Why there may be more than what was found: a broker that did not answer.
+pub(crate) type Missing = Option<String>;
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
-    Messages(Messages),
-    Trace(Vec<trace::Event>),
+    Messages(Messages, Missing),
+    Trace(Vec<trace::Event>, Missing),
+}
+
+impl Answer {
+    pub(crate) fn missing(&self) -> Option<&str> {
+        let (Self::Messages(_, missing) | Self::Trace(_, missing)) = self;
+        missing.as_deref()
+    }
 }
 
 /// Answers the latest question, again whenever it is set; without a client there is nobody to ask.
@@ -119,9 +129,12 @@ async fn ask(client: &Client, question: &Question) -> Known<Answer> {
                 Find::Id(id) => by_index(client, query, id, true).await,
                 Find::From(from_ms) => by_time(client, query, *from_ms).await,
             };
-            found.map(Answer::Messages)
+            found.map(|(found, missing)| Answer::Messages(found, missing))
         }
-        Question::Trace(id) => life(client, id).await.map(Answer::Trace),
+        Question::Trace(id) => {
+            let found = life(client, id).await;
+            found.map(|(events, missing)| Answer::Trace(events, missing))
+        }
     }
 }
 
@@ -140,7 +153,7 @@ async fn queues(puller: &Puller, query: &Query) -> Result<Vec<MessageQueue>, Cli
     Ok(queues)
 }
 
-async fn latest(client: &Client, query: &Query) -> Known<Messages> {
+async fn latest(client: &Client, query: &Query) -> Known<(Messages, Missing)> {
     let puller = Puller::new(client.clone());
     let queues = queues(&puller, query).await.map_err(|e| e.to_string())?;
     let count = match &query.queue {
@@ -155,13 +168,13 @@ async fn latest(client: &Client, query: &Query) -> Known<Messages> {
             last.map(|(messages, _)| messages)
         }
     });
-    let mut found = together(asked.await)?;
+    let (mut found, missing) = together(asked.await)?;
     newest_first(&mut found);
-    Ok(found)
+    Ok((found, missing))
 }
 
 /// What all queues have; a broker that is dead does not hide what the others have.
-fn together(of_queues: Vec<Result<Messages, ClientError>>) -> Known<Messages> {
+fn together(of_queues: Vec<Result<Messages, ClientError>>) -> Known<(Messages, Missing)> {
     let (mut found, mut failure) = (Messages::new(), None);
     for of_queue in of_queues {
         match of_queue {
@@ -169,10 +182,14 @@ fn together(of_queues: Vec<Result<Messages, ClientError>>) -> Known<Messages> {
             Err(error) => failure = Some(error),
         }
     }
-    match failure.filter(|_| found.is_empty()) {
-        Some(error) => Err(error.to_string()),
-        None => Ok(found),
+    match failure.map(|error| error.to_string()) {
+        Some(failure) if found.is_empty() => Err(failure),
+        failure => Ok((found, failure)),
     }
+}
+
+fn missing(failed: Option<&(Broker, ClientError)>) -> Missing {
+    failed.map(|(broker, error)| format!("{}: {error}", broker.name))
 }
 
 fn newest_first(messages: &mut Messages) {
@@ -180,7 +197,12 @@ fn newest_first(messages: &mut Messages) {
         .sort_by_key(|message| std::cmp::Reverse((message.store_timestamp, message.queue_offset)));
 }
 
-async fn by_index(client: &Client, query: &Query, key: &str, unique: bool) -> Known<Messages> {
+async fn by_index(
+    client: &Client,
+    query: &Query,
+    key: &str,
+    unique: bool,
+) -> Known<(Messages, Missing)> {
     let admin = Admin::new(client.clone());
     let masters = admin.masters().await.map_err(|e| e.to_string())?;
     let wanted = KeyQuery {
@@ -194,15 +216,16 @@ async fn by_index(client: &Client, query: &Query, key: &str, unique: bool) -> Kn
     let answers = answers.await;
     let known = answers.known.into_iter();
     let mut found: Messages = known.flat_map(|(_, answer)| answer.messages).collect();
-    if let Some((broker, error)) = answers.failed.first().filter(|_| found.is_empty()) {
-        return Err(format!("{}: {error}", broker.name));
+    let missing = missing(answers.failed.first());
+    if let Some(missing) = missing.clone().filter(|_| found.is_empty()) {
+        return Err(missing);
     }
     newest_first(&mut found);
     found.truncate(FOUND);
-    Ok(found)
+    Ok((found, missing))
 }
 
-async fn by_time(client: &Client, query: &Query, from_ms: i64) -> Known<Messages> {
+async fn by_time(client: &Client, query: &Query, from_ms: i64) -> Known<(Messages, Missing)> {
     let puller = Puller::new(client.clone());
     let queues = queues(&puller, query).await.map_err(|e| e.to_string())?;
     let each = (FOUND / queues.len()).max(1);
@@ -230,19 +253,20 @@ async fn by_time(client: &Client, query: &Query, from_ms: i64) -> Known<Messages
             Ok(found)
         }
     });
-    let mut found = together(asked.await)?;
+    let (mut found, missing) = together(asked.await)?;
     found.sort_by_key(|message| (message.store_timestamp, message.queue_offset));
-    Ok(found)
+    Ok((found, missing))
 }
 
-async fn life(client: &Client, id: &str) -> Known<Vec<trace::Event>> {
+async fn life(client: &Client, id: &str) -> Known<(Vec<trace::Event>, Missing)> {
     let admin = Admin::new(client.clone());
     let masters = admin.masters().await.map_err(|e| e.to_string())?;
     let answers = trace::of(&admin, masters, TRACE_TOPIC, id).await;
     let known = answers.known.into_iter();
     let records: Vec<_> = known.flat_map(|(_, records)| records).collect();
-    if let Some((broker, error)) = answers.failed.first().filter(|_| records.is_empty()) {
-        return Err(format!("{}: {error}", broker.name));
+    let missing = missing(answers.failed.first());
+    if let Some(missing) = missing.clone().filter(|_| records.is_empty()) {
+        return Err(missing);
     }
-    Ok(trace::events(&records, id))
+    Ok((trace::events(&records, id), missing))
 }

@@ -161,7 +161,7 @@ fn lines_of(part: &Part) -> Vec<String> {
         Ok(Means::OnItsOwn) => format!("{}: it moves them on its own", part.broker.name),
         Ok(Means::TellOffsets | Means::TellTime(_)) => {
             format!(
-                "{}: {} members are told to go on there",
+                "{}: members told to go on there: {}",
                 part.broker.name, part.members
             )
         }
@@ -323,7 +323,7 @@ mod tests {
                 "broker-a/1: 40 → 10, 30 again",
                 "broker-a/2: - → 100, no offset yet",
                 "broker-a/3: 100 → 100, as it is",
-                "broker-a: 2 members are told to go on there",
+                "broker-a: members told to go on there: 2",
             ]
         );
     }

@@ -49,6 +49,8 @@ pub enum TuiError {
     NoAnswer(String),
     #[error("no such view: {0}")]
     NoSuchView(String),
+    #[error("the task that asks the servers has ended: {0}")]
+    Asking(String),
 }
 
 /// Where the figures come from.
@@ -103,7 +105,7 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
     let live = matches!(source, Source::Cluster { .. });
     let (questions, asked) = watch::channel(None);
     let (found, mut found_answers) = mpsc::channel(1);
-    let (asking, client, mut recorder) = match source {
+    let (mut asking, client, mut recorder) = match source {
         Source::Cluster { client, record } => {
             let recorder = record.map(|path| Recorder::create(&path)).transpose()?;
             let poller = Poller::new(Admin::new(client.clone()));
@@ -164,6 +166,11 @@ pub async fn run(source: Source, options: Options) -> Result<(), TuiError> {
                 _ = clock.tick(), if live => Event::Tick(now_ms()),
                 _ = terminate.recv() => return Ok(()),
                 _ = hang_up.recv() => return Ok(()),
+                // It ends only by a panic, which has taken the screen away.
+                ended = &mut asking => {
+                    let reason = ended.err().map(|error| error.to_string());
+                    return Err(TuiError::Asking(reason.unwrap_or_default()));
+                }
             };
             let page = app.page().clone();
             let round = matches!(event, Event::Snapshot(_));

@@ -232,11 +232,8 @@ pub(crate) fn empty() -> Snapshot {
     }
 }
 
-/// Broker-b is dead, and with it half of everything.
-pub(crate) fn failing() -> Snapshot {
-    let mut snapshot = healthy();
-    let reason = "connect to 127.0.0.1:10921: connection refused";
-    snapshot.brokers[1].runtime = Err(reason.to_owned());
+/// What lies on broker-b is not known any more.
+pub(crate) fn lose_broker_b(snapshot: &mut Snapshot) {
     for topic in &mut snapshot.topics {
         topic
             .queues
@@ -251,6 +248,14 @@ pub(crate) fn failing() -> Snapshot {
             .for_each(|queues| queues.retain(|queue| queue.broker == "broker-a"));
         group.incomplete = true;
     }
+}
+
+/// Broker-b is dead, and with it half of everything.
+pub(crate) fn failing() -> Snapshot {
+    let mut snapshot = healthy();
+    let reason = "connect to 127.0.0.1:10921: connection refused";
+    snapshot.brokers[1].runtime = Err(reason.to_owned());
+    lose_broker_b(&mut snapshot);
     snapshot.topics[3].queues = Err(reason.to_owned());
     snapshot.groups[2].queues = Err(reason.to_owned());
     snapshot.groups[2].members = Err(reason.to_owned());

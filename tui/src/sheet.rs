@@ -25,7 +25,7 @@ pub(crate) struct Column {
     pub(crate) title: &'static str,
     /// Least width; a column that does not fit is left out, the last ones first.
     pub(crate) width: u16,
-    /// Takes what is left over.
+    /// As wide as what stands in it, as far as there is room; also narrower than its least width, in place of being left out.
     pub(crate) fill: bool,
     pub(crate) right: bool,
 }
@@ -102,11 +102,7 @@ impl Cell {
 
     /// A count; a lower bound when somebody did not answer.
     pub(crate) fn count(count: i64, at_least: bool) -> Self {
-        let sign = if at_least { "≥" } else { "" };
-        Self::new(Value::Number(
-            count as f64,
-            format!("{sign}{}", short(count)),
-        ))
+        Self::new(Value::Number(count as f64, short(count))).at_least(at_least)
     }
 
     pub(crate) fn whole(number: impl Into<i64>) -> Self {
@@ -133,6 +129,16 @@ impl Cell {
         ms.map_or(Self::nothing(), |ms| {
             Self::new(Value::Number(ms as f64, client::verdict::span(ms)))
         })
+    }
+
+    /// Marks a number as a lower bound, where somebody did not answer.
+    pub(crate) fn at_least(mut self, at_least: bool) -> Self {
+        if let Value::Number(_, text) = &mut self.value
+            && at_least
+        {
+            text.insert(0, '≥');
+        }
+        self
     }
 
     pub(crate) fn unknown(reason: impl Into<String>) -> Self {
@@ -203,8 +209,10 @@ impl Cell {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
-    /// What the selection and `y` go by; no two rows of a page share it.
+    /// What the selection goes by; no two rows of a page share it.
     pub(crate) key: String,
+    /// What `y` copies; `None`: the key.
+    pub(crate) name: Option<String>,
     pub(crate) cells: Vec<Cell>,
     /// Where Enter leads.
     pub(crate) open: Option<Page>,
@@ -220,12 +228,18 @@ impl Row {
     pub(crate) fn new(key: impl Into<String>, cells: Vec<Cell>) -> Self {
         Self {
             key: key.into(),
+            name: None,
             cells,
             open: None,
             links: Vec::new(),
             details: Vec::new(),
             command: None,
         }
+    }
+
+    pub(crate) fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     pub(crate) fn open(mut self, page: Page) -> Self {
@@ -339,9 +353,11 @@ pub(crate) fn json_name(title: &str) -> String {
         .replace([' ', '-'], "_")
 }
 
-/// RFC 3339, in UTC: producer, broker and reader may live in three zones.
+/// RFC 3339, in UTC: producer, broker and reader may live in three zones. To the millisecond, so that times stand below each
+/// other.
 pub(crate) fn time(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
+    let time = jiff::Timestamp::from_millisecond(ms);
+    time.map_or_else(|_| ms.to_string(), |time| format!("{time:.3}"))
 }
 
 pub(crate) fn short_rate(per_second: f64) -> String {

@@ -38,10 +38,16 @@ fn look_up(text: &str, deepest: usize) -> Option<String> {
         return Some((*found).to_owned());
     }
     let patterns = CHINESE.iter().filter(|(pattern, _)| pattern.contains('{'));
-    patterns
-        .filter_map(|(pattern, words)| Some((holes(pattern, text)?, words)))
-        .map(|(holes, words)| fill(words, holes, deepest))
-        .next()
+    let fitting =
+        patterns.filter_map(|(pattern, words)| Some((pattern, words, holes(pattern, text)?)));
+    let own = |pattern: &str| {
+        parts(pattern)
+            .map(|(literal, _)| literal.len())
+            .sum::<usize>()
+    };
+    let (_, words, holes) =
+        fitting.max_by_key(|(pattern, _, holes)| (own(pattern), holes.len()))?;
+    Some(fill(words, holes, deepest))
 }
 
 /// The parts of a pattern: what must be there, and whether the hole behind it is looked up.
@@ -97,7 +103,7 @@ fn fill(words: &str, holes: Vec<(&str, bool)>, deepest: usize) -> String {
     text
 }
 
-/// English and Chinese. Of patterns, the first that fits counts.
+/// English and Chinese. Of patterns that fit, the one with the most text of its own counts.
 const CHINESE: &[(&str, &str)] = &[
     // At the end of others.
     ("{*}, members {}", "{*}，成员 {}"),
@@ -207,6 +213,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("{} behind ours", "比本机慢 {}"),
     ("id", "编号"),
     ("DOWN", "宕机"),
+    ("GONE", "消失"),
     ("up", "运行"),
     ("commit log", "提交日志"),
     ("dispatch lag", "分发积压"),
@@ -273,6 +280,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("growing {}", "增长 {}"),
     ("draining, {} left", "消化中，还需 {}"),
     ("steady", "持平"),
+    ("partly known", "部分已知"),
     ("caught up", "已追平"),
     // Findings.
     ("broker gone", "Broker 消失"),
@@ -285,6 +293,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("dispatch behind", "分发落后"),
     ("page cache busy", "页缓存繁忙"),
     ("read-only", "只读"),
+    ("this host", "本机"),
     ("failed writes", "写入失败"),
     ("flush behind", "刷盘落后"),
     ("version skew", "版本不一"),
@@ -300,6 +309,11 @@ const CHINESE: &[(&str, &str)] = &[
     ("dead letters", "死信"),
     ("dead letters arrive", "死信增加"),
     ("incomplete", "不完整"),
+    ("at least {} messages; {*}", "至少 {} 条消息；{*}"),
+    (
+        "at least {} messages, {} behind; {*}",
+        "至少 {} 条消息，落后 {}；{*}",
+    ),
     ("{} messages; {*}", "{} 条消息；{*}"),
     ("{} messages, {} behind; {*}", "{} 条消息，落后 {}；{*}"),
     ("nobody is connected", "无人连接"),
@@ -374,6 +388,73 @@ const CHINESE: &[(&str, &str)] = &[
         "它在运行吗，端口开放吗？在其主机上：mq status",
     ),
     (
+        "start it again (on its host: mq status); if it was taken away on purpose, a new dashboard forgets it",
+        "重新启动它（在其主机上：mq status）；若是有意移除，重开仪表盘即不再提示",
+    ),
+    (
+        "it advertises {}: every client would look for it on its own machine",
+        "它公布的地址是 {}：每个客户端都会在自己的机器上找它",
+    ),
+    (
+        "it advertises {} (reached for at {}), {*} that does not answer from here: {}",
+        "它公布的地址是 {}（经 {} 访问），{*}，从此处没有应答：{}",
+    ),
+    (
+        "it advertises {}, {*} that does not answer from here: {}",
+        "它公布的地址是 {}，{*}，从此处没有应答：{}",
+    ),
+    (
+        "the address of a container or private network",
+        "是容器或私有网络的地址",
+    ),
+    ("a link-local address", "是链路本地地址"),
+    ("an address of a private network", "是私有网络的地址"),
+    ("{} (reached for at {})", "{}（经 {} 访问）"),
+    (
+        "set brokerIP1 in its broker.conf to an address that clients reach and restart it, or map the address in a profile: mq profile show --help (rewrite)",
+        "在其 broker.conf 中把 brokerIP1 设为客户端可达的地址并重启，或在 profile 中映射地址：mq profile show --help（rewrite）",
+    ),
+    (
+        "set brokerIP1 in its broker.conf to an address that clients reach, and restart it",
+        "在其 broker.conf 中把 brokerIP1 设为客户端可达的地址并重启",
+    ),
+    (
+        "give every broker all name servers (namesrvAddr): mq broker config get namesrvAddr",
+        "给每个 Broker 配置所有 NameServer（namesrvAddr）：mq broker config get namesrvAddr",
+    ),
+    (
+        "its disk is too slow for what comes in, or it recovers after a crash: mq broker status --watch",
+        "磁盘跟不上写入，或正在崩溃后恢复：mq broker status --watch",
+    ),
+    (
+        "look at the disk of its host (iostat -x 1): it does not keep up",
+        "查看其主机的磁盘（iostat -x 1）：它跟不上",
+    ),
+    (
+        "mend what the reason names, then restart the broker: it stays read-only until then",
+        "先解决原因所述的问题，再重启 Broker：在此之前一直只读",
+    ),
+    (
+        "its log says why: disk full, disk slow, or messages too large",
+        "原因见其日志：磁盘满、磁盘慢，或消息过大",
+    ),
+    (
+        "its disk does not keep up, or flushing fails: see its log and iostat -x 1",
+        "磁盘跟不上，或刷盘失败：见其日志和 iostat -x 1",
+    ),
+    (
+        "fine during an upgrade; mq broker list -o wide shows which runs what",
+        "升级期间正常；mq broker list -o wide 显示各自的版本",
+    ),
+    (
+        "give each one with mq topic update TOPIC --queues N, or stop some of them",
+        "用 mq topic update TOPIC --queues N 让每个都有，或停掉一些成员",
+    ),
+    (
+        "if it stays so, let all members use the same strategy of allocation and the same release of the client",
+        "若一直如此，让所有成员使用相同的分配策略和相同的客户端版本",
+    ),
+    (
         "start it, or leave it out of the addresses (-n); on its host: mq status",
         "启动它，或从地址（-n）中去掉；在其主机上：mq status",
     ),
@@ -397,7 +478,6 @@ const CHINESE: &[(&str, &str)] = &[
     ("Nothing is known yet.", "尚无数据。"),
     ("Asking the name servers …", "正在询问 NameServer …"),
     ("asking the brokers …", "正在询问 Broker …"),
-    ("    Asking the brokers …", "    正在询问 Broker …"),
     ("nothing matches the filter", "没有匹配过滤条件的行"),
     ("no consumer is connected", "没有消费者连接"),
     ("no group has a dead-letter topic", "没有消费组有死信主题"),
@@ -407,7 +487,7 @@ const CHINESE: &[(&str, &str)] = &[
         "no such message; it may have expired",
         "没有这样的消息；可能已过期",
     ),
-    ("unknown: {}", "未知：{}"),
+    ("unknown: {*}", "未知：{*}"),
     ("there is no group {} any more", "消费组 {} 已不存在"),
     ("there is no topic {} any more", "主题 {} 已不存在"),
     (
@@ -418,6 +498,32 @@ const CHINESE: &[(&str, &str)] = &[
         "newer messages have taken its place in the list",
         "列表中已被更新的消息取代",
     ),
+    ("it is too long ago", "时间太久，已不记得"),
+    (
+        "nobody has traced it; clients trace with enableMsgTrace, into a topic of brokers with traceTopicEnable=true",
+        "没有它的轨迹；客户端需开启 enableMsgTrace，Broker 需 traceTopicEnable=true",
+    ),
+    // Why something is unknown.
+    ("a rate needs two rounds", "速率需要两轮数据"),
+    ("the broker does not tell", "Broker 没有提供"),
+    ("not asked yet", "尚未询问"),
+    ("no broker answers", "没有 Broker 应答"),
+    ("no broker of the group answers", "该组的 Broker 都没有应答"),
+    ("it is not registered any more", "它已不再注册"),
+    ("a recording has no messages", "录像中没有消息"),
+    ("{} does not answer", "{} 没有应答"),
+    // Fields of a message.
+    ("offset id", "位点编号"),
+    ("stored", "存储时间"),
+    ("stored on", "存储于"),
+    ("born", "产生时间"),
+    ("born on", "产生于"),
+    ("consumed again", "重新消费"),
+    ("body", "消息体"),
+    ("body (JSON)", "消息体（JSON）"),
+    ("body (binary)", "消息体（二进制）"),
+    ("body (as stored)", "消息体（按存储）"),
+    ("… and {} more lines", "…… 还有 {} 行"),
     // Keys, in the footer and in the help.
     ("open", "打开"),
     ("back", "返回"),
@@ -502,7 +608,7 @@ const CHINESE: &[(&str, &str)] = &[
         "标记该行；y 复制所有标记的行",
     ),
     (
-        "copy the row's name to the clipboard (OSC 52)",
+        "copy what the row is about to the clipboard (OSC 52)",
         "复制该行名称到剪贴板（OSC 52）",
     ),
     (
@@ -518,6 +624,226 @@ const CHINESE: &[(&str, &str)] = &[
     ("quit (also Ctrl-C)", "退出（也可 Ctrl-C）"),
     // Actions and their forms.
     ("create a topic", "创建主题"),
+    (
+        "create topic {} on {}: {} queues each, {}",
+        "创建主题 {}，Broker {}：每个 {} 个队列，权限 {}",
+    ),
+    (
+        "topic {} on {}: {} queues to read and to write on each",
+        "主题 {}，Broker {}：每个读写队列各 {} 个",
+    ),
+    (
+        "topic {} on {}: permission {}",
+        "主题 {}，Broker {}：权限 {}",
+    ),
+    (
+        "delete topic {} with {*} messages from {} and all name servers",
+        "删除主题 {} 及其 {*} 条消息，涉及 {} 和所有 NameServer",
+    ),
+    ("an unknown number of", "数量未知的"),
+    (
+        "send a message of {} bytes to {}",
+        "发送 {} 字节的消息到 {}",
+    ),
+    ("create group {} on {}", "创建消费组 {}，Broker {}"),
+    (
+        "delete group {}, all its offsets and its retry topic from {}",
+        "删除消费组 {}、其全部位点和重试主题，Broker {}",
+    ),
+    (
+        "members connected: {}; they will create it again",
+        "已连接的成员：{}；它们会重新创建它",
+    ),
+    (
+        "group {} on {}: {} tries again",
+        "消费组 {}，Broker {}：重试 {} 次",
+    ),
+    (
+        "group {} on {}: its members may consume",
+        "消费组 {}，Broker {}：允许其成员消费",
+    ),
+    (
+        "group {} on {}: its members are refused",
+        "消费组 {}，Broker {}：拒绝其成员消费",
+    ),
+    ("set {} on {}", "设置 {}，Broker {}"),
+    (
+        "take the write permission from all topics of {} in the routes",
+        "在路由中收回 {} 上所有主题的写权限",
+    ),
+    (
+        "producers go to other brokers; consumers read on",
+        "生产者转到其他 Broker；消费者继续读取",
+    ),
+    (
+        "{} takes messages again, and registers its topics as they are",
+        "{} 重新接收消息，并按原样注册其主题",
+    ),
+    ("{}: {} → {}, {*}", "{}：{} → {}，{*}"),
+    ("no offset yet", "尚无位点"),
+    ("as it is", "不变"),
+    ("skips {}", "跳过 {}"),
+    ("{} again", "重新消费 {}"),
+    ("{}: stays: {*}", "{}：保持不动：{*}"),
+    (
+        "the group has no offset to shift from",
+        "该组没有可供移动的位点",
+    ),
+    ("the other group has no offset", "另一个组没有位点"),
+    (
+        "{}: nobody is connected, it sets the offsets",
+        "{}：无人连接，由它设置位点",
+    ),
+    ("{}: it moves them on its own", "{}：由它自行移动"),
+    (
+        "{}: members told to go on there: {}",
+        "{}：通知从那里继续的成员：{}",
+    ),
+    (
+        "{} of {} dead letters go to {}, once; they stay where they are as well",
+        "{} / {} 条死信发到 {}，各一次；原处仍保留",
+    ),
+    (
+        "more than {} are there: these are the first; do it again for the next",
+        "超过 {} 条：这些是最前面的；再做一次处理后面的",
+    ),
+    ("nothing would be sent; {*}", "没有可发送的；{*}"),
+    ("{} of {}: is sent", "{}，来自 {}：将发送"),
+    ("{} of {}: was sent already", "{}，来自 {}：已发送过"),
+    ("{} of {}: refused: {*}", "{}，来自 {}：拒绝：{*}"),
+    (
+        "it was sent again {} times and came back; mend what kills it, then --max-resends {}",
+        "它已重发 {} 次又回来；先解决问题，再用 --max-resends {}",
+    ),
+    (
+        "it does not say where it was sent to at first; give --to-topic",
+        "它没有说明最初发往哪里；请给出 --to-topic",
+    ),
+    (
+        "whether it was sent already is unknown: {}",
+        "不知道是否已发送过：{}",
+    ),
+    // Their fields.
+    ("name", "名称"),
+    ("perm", "权限"),
+    ("tag", "标签"),
+    ("key", "键"),
+    ("tries", "重试次数"),
+    ("consume", "允许消费"),
+    ("resends", "重发上限"),
+    ("queue", "队列"),
+    ("to", "到"),
+    ("shift", "移动"),
+    ("like", "参照"),
+    ("letters, digits and _-%|", "字母、数字和 _-%|"),
+    ("on each master", "每个主 Broker 上"),
+    (
+        "on each master; blank: as they are",
+        "每个主 Broker 上；留空：不变",
+    ),
+    ("r, w or rw", "r、w 或 rw"),
+    ("r, w or rw; blank: as it is", "r、w 或 rw；留空：不变"),
+    ("its text", "正文"),
+    ("blank: none", "留空：无"),
+    (
+        "again, before it is a dead letter; blank: as it is",
+        "成为死信前的重试；留空：不变",
+    ),
+    (
+        "true or false; blank: as it is",
+        "true 或 false；留空：不变",
+    ),
+    ("of a message; blank: all of them", "某条消息的；留空：全部"),
+    (
+        "refuse what came back so often already",
+        "已回来这么多次的不再发",
+    ),
+    ("of which", "哪一个"),
+    ("as broker-a:3; blank: all", "如 broker-a:3；留空：全部"),
+    (
+        "latest, earliest, or a time as -2h",
+        "latest、earliest 或时间，如 -2h",
+    ),
+    (
+        "messages further on, or back as -5; in place of to",
+        "前进的条数，后退如 -5；代替“到”",
+    ),
+    (
+        "where this group is; in place of to",
+        "与这个消费组相同；代替“到”",
+    ),
+    ("as in broker.conf", "与 broker.conf 中相同"),
+    // Why an action is not possible as it is filled in.
+    ("no master is registered", "没有注册的主 Broker"),
+    ("topic {} exists", "主题 {} 已存在"),
+    ("group {} exists", "消费组 {} 已存在"),
+    ("how many queues?", "多少个队列？"),
+    ("which permission?", "什么权限？"),
+    ("nothing would change", "不会有任何更改"),
+    ("a message needs a body", "消息需要正文"),
+    ("a number is needed, not {}", "需要数字，而不是 {}"),
+    (
+        "true or false expected, not {}",
+        "应为 true 或 false，而不是 {}",
+    ),
+    ("r, w or rw expected, not {}", "应为 r、w 或 rw，而不是 {}"),
+    (
+        "{} to {} queues expected, not {}",
+        "应为 {} 到 {} 个队列，而不是 {}",
+    ),
+    (
+        "a key as in broker.conf is needed",
+        "需要与 broker.conf 中相同的键",
+    ),
+    ("invalid topic {}: {*}", "主题名 {} 无效：{*}"),
+    ("invalid group {}: {*}", "消费组名 {} 无效：{*}"),
+    ("it is empty", "为空"),
+    ("it is longer than {} bytes", "超过 {} 字节"),
+    (
+        "{} is not allowed, only letters, digits, %, |, - and _ are",
+        "不允许 {}，只能用字母、数字、%、|、- 和 _",
+    ),
+    ("there is no topic {}", "没有主题 {}"),
+    ("there is no group {}", "没有消费组 {}"),
+    ("there is no such queue", "没有这样的队列"),
+    ("either shift or like, not both", "移动和参照只能选一个"),
+    ("shift by how many messages?", "移动多少条消息？"),
+    ("to where?", "到哪里？"),
+    ("a queue as broker-a:3 is needed", "队列要写成 broker-a:3"),
+    (
+        "not a span of time like -2h or -1d12h",
+        "不是 -2h 或 -1d12h 这样的时长",
+    ),
+    (
+        "not a time; try 2026-01-31T12:00:00Z, '2026-01-31 12:00', -2h, now, or epoch seconds or milliseconds",
+        "不是时间；可写 2026-01-31T12:00:00Z、'2026-01-31 12:00'、-2h、now，或纪元秒、毫秒",
+    ),
+    ("{} does not answer: {}", "{} 没有应答：{}"),
+    (
+        "on {} the group tries nothing again: they would be dead letters at once",
+        "在 {} 上该组不重试：它们会立刻又成死信",
+    ),
+    // How it ended.
+    ("{} of {} failed: {}", "{} / {} 失败：{}"),
+    ("stored as {}", "已存储为 {}"),
+    (
+        "the broker took it, and has {}",
+        "Broker 已接受，但其值为 {}",
+    ),
+    (
+        "the broker took it, and knows no setting {}",
+        "Broker 已接受，但没有配置项 {}",
+    ),
+    (
+        "it was set, and cannot be read back: {}",
+        "已设置，但读不回来：{}",
+    ),
+    ("moved, at {} by now", "已移动，现在在 {}"),
+    (
+        "its members were told to go to {}, at {} by now",
+        "已通知其成员到 {}，现在在 {}",
+    ),
+    ("its members were told to go to {}", "已通知其成员到 {}"),
     (
         "change topic {}: queues, permission",
         "修改主题 {}：队列、权限",
@@ -550,15 +876,19 @@ const CHINESE: &[(&str, &str)] = &[
     ),
     ("give {} its write permission back", "恢复 {} 的写权限"),
     (
-        "    Enter shows what would be done.",
-        "    按 Enter 显示将要做什么。",
+        "Enter shows what would be done.",
+        "按 Enter 显示将要做什么。",
     ),
-    ("  Enter does it.", "  按 Enter 执行。"),
+    ("Enter does it.", "按 Enter 执行。"),
     (
-        "  This cannot be undone. Type {} and Enter to do it: {}",
-        "  此操作不可撤销。输入 {} 并按 Enter 执行：{}",
+        "This cannot be undone. Type {} and Enter to do it:",
+        "此操作不可撤销。输入 {} 并按 Enter 执行：",
     ),
-    ("  the same as: {}", "  等同于：{}"),
+    (
+        "nothing is done before '{}' is typed",
+        "输入 '{}' 之前不会执行",
+    ),
+    ("the same as:", "等同于："),
     (
         "this is read-only: nothing can be changed",
         "只读：不能更改",
@@ -569,11 +899,36 @@ const CHINESE: &[(&str, &str)] = &[
     ("copied {}", "已复制 {}"),
     ("failed: {}", "失败：{}"),
     ("nothing is called '{}'", "没有叫作 '{}' 的"),
-    ("this row has no {*}", "该行没有{*}"),
+    ("this row has no queues", "该行没有队列"),
+    (
+        "this row has no broker to jump to",
+        "该行没有可跳转的 Broker",
+    ),
+    ("this row has no topic to jump to", "该行没有可跳转的主题"),
+    (
+        "this row has no consumer group to jump to",
+        "该行没有可跳转的消费组",
+    ),
+    (
+        "this row has no topic whose messages could be shown",
+        "该行没有可查看消息的主题",
+    ),
+    (
+        "this row is no message that could have a trace",
+        "该行不是消息，没有轨迹",
+    ),
+    (
+        "trace what? give a message's id or key",
+        "查什么的轨迹？请给出消息的编号或键",
+    ),
+    (
+        "find TOPIC WHAT: a key, an id, or since when, as -1h",
+        "find 主题 内容：键、编号，或自某时起，如 -1h",
+    ),
     ("topic", "主题"),
     ("group", "消费组"),
     ("trace", "轨迹"),
-    ("queues", "队列"),
+    ("queues", "队列数"),
 ];
 
 #[cfg(test)]
@@ -590,6 +945,11 @@ mod tests {
                 "7 条消息，落后 1m30s；停滞 20s，成员 2",
             ),
             ("done, 2 of 2", "完成，2 / 2"),
+            // Also fits "{} messages".
+            (
+                "delete topic orders with its messages",
+                "删除主题 orders 及其消息",
+            ),
             ("orders", "orders"),
             ("", ""),
         ] {

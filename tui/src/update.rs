@@ -8,7 +8,8 @@ use crate::app::{App, Heat, Mode, Outcome, Page};
 use crate::change::{self, Change, Form, Plan, Planned};
 use crate::command::{self, Target};
 use crate::keys::{self, Action, Kind};
-use crate::messages::{Answer, Question};
+use crate::messages::{Answer, Query, Question};
+use crate::sheet::Row;
 use crate::snapshot::{Known, Snapshot};
 
 /// Rows that PageUp and PageDown move by.
@@ -179,10 +180,7 @@ fn command(app: &mut App, mut text: String, action: Action) -> Option<Effect> {
             Err(_) if text.trim().is_empty() => {}
             Err(problem) => app.notice = Some(problem),
         },
-        Action::Complete => {
-            let candidate = command::candidates(app, &text).into_iter().next();
-            app.mode = Mode::Command(candidate.unwrap_or(text));
-        }
+        Action::Complete => app.mode = Mode::Command(command::complete(app, text)),
         _ => {
             edit(&mut text, action);
             app.mode = Mode::Command(text);
@@ -241,9 +239,14 @@ fn fill_in(app: &mut App, action: Action) -> Option<Effect> {
         }
         (Action::PreviousField, Some(_)) => form.at = form.at.saturating_sub(1),
         (Action::Accept, Some((plan, typed))) => {
-            if plan.word.as_ref().is_none_or(|word| word == typed) {
-                let id = app.begin(plan.command.clone());
-                return Some(Effect::CarryOut(id, plan.change.clone()));
+            match plan.word.as_ref().filter(|word| *word != typed) {
+                Some(word) => {
+                    app.notice = Some(format!("nothing is done before '{word}' is typed"))
+                }
+                None => {
+                    let id = app.begin(plan.command.clone());
+                    return Some(Effect::CarryOut(id, plan.change.clone()));
+                }
             }
         }
         (_, Some((_, typed))) => edit(typed, action),
@@ -289,13 +292,24 @@ fn jump(app: &mut App, kind: Kind) {
         Kind::Messages => matches!(page, Page::Messages(_)),
         Kind::Trace => matches!(page, Page::Trace(_)),
     };
-    match row.links.into_iter().find(wanted) {
+    // Of a row that names no queue, the messages of its topic.
+    let of_topic = row.links.iter().find_map(|page| match page {
+        Page::Topic(topic) if kind == Kind::Messages => {
+            Some(Page::Messages(Query::latest(topic, None)))
+        }
+        _ => None,
+    });
+    match row.links.into_iter().find(wanted).or(of_topic) {
         Some(page) => app.open(page),
         None => {
-            app.notice = Some(format!(
-                "this row has no {}",
-                format!("{kind:?}").to_lowercase()
-            ))
+            let problem = match kind {
+                Kind::Broker => "this row has no broker to jump to",
+                Kind::Topic => "this row has no topic to jump to",
+                Kind::Group => "this row has no consumer group to jump to",
+                Kind::Messages => "this row has no topic whose messages could be shown",
+                Kind::Trace => "this row is no message that could have a trace",
+            };
+            app.notice = Some(problem.to_owned());
         }
     }
 }
@@ -381,10 +395,13 @@ fn mark(app: &mut App) {
 
 fn copy(app: &mut App) -> Option<Effect> {
     let marked = &app.place().marked;
+    let name = |row: Row| row.name.unwrap_or(row.key);
     let text = if marked.is_empty() {
-        app.selected_row()?.key
+        name(app.selected_row()?)
     } else {
-        Vec::from_iter(marked.iter().map(String::as_str)).join("\n")
+        let rows = app.sheet().rows.into_iter();
+        let rows = rows.filter(|row| marked.contains(&row.key));
+        Vec::from_iter(rows.map(name)).join("\n")
     };
     app.notice = Some(format!("copied {}", text.replace('\n', ", ")));
     Some(Effect::Copy(text))

@@ -20,10 +20,8 @@ use crate::theme::Theme;
 const FACT_BARS: usize = 16;
 /// Figures older than this, in rounds, are called old in bold.
 const OLD_MS: i64 = 10_000;
-/// Cells for the names of details.
-const DETAIL_NAME: usize = 13;
-/// Cells that a filling column may get beyond its least width, unless it is the last.
-const MOST_FILL: usize = 20;
+/// A filling column that is not as wide as wanted still says something from here on.
+const LEAST_FILL: usize = 10;
 /// Before a row: the cursor, a mark.
 const GUTTER: usize = 2;
 
@@ -42,12 +40,12 @@ pub(crate) fn view(app: &App, theme: Theme, frame: &mut Frame<'_>) {
         Constraint::Length(1),
     ])
     .areas(frame.area());
-    frame.render_widget(header_line(app, theme), header);
+    frame.render_widget(header_line(app, theme, usize::from(header.width)), header);
     frame.render_widget(crumbs_line(app, theme, usize::from(crumbs.width)), crumbs);
     let lines: Vec<Line<'_>> = sheet
         .facts
         .iter()
-        .map(|line| fact_line(line, theme))
+        .map(|line| fact_line(line, theme, usize::from(facts.width)))
         .collect();
     frame.render_widget(Paragraph::new(lines), facts);
     let lines = match &app.mode {
@@ -64,36 +62,58 @@ pub(crate) fn view(app: &App, theme: Theme, frame: &mut Frame<'_>) {
         _ => body_text,
     };
     frame.render_widget(body_text, body);
+    let widest = details.iter().map(|(name, _)| name.width()).max();
     let lines = details.iter().map(|(name, text)| {
-        let name = fit(name, DETAIL_NAME, true, theme);
+        let name = fit(name, widest.unwrap_or_default(), true, theme);
         let name = Span::styled(format!(" {name}  "), theme.style(Tone::Dim));
         Line::from_iter([name, Span::raw(theme.text(text))])
     });
     frame.render_widget(Paragraph::new(Vec::from_iter(lines)), expanded);
     frame.render_widget(prompt_line(app, theme), prompt);
-    frame.render_widget(footer_line(app, theme), footer);
+    frame.render_widget(footer_line(app, theme, usize::from(footer.width)), footer);
 }
 
-fn header_line(app: &App, theme: Theme) -> Line<'static> {
+/// Where there is no room, the name of what is watched is cut, and not how it is; brokers are counted on the pulse as well.
+fn header_line(app: &App, theme: Theme, width: usize) -> Line<'static> {
     let title = Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD);
-    let mut spans = vec![
-        Span::styled(" mq ", title),
-        Span::raw(format!(" {}", app.source)),
-    ];
-    if let Some(latest) = &app.latest {
-        let down = latest
-            .brokers
-            .iter()
-            .filter(|broker| broker.runtime.is_err())
-            .count();
-        let brokers = theme.words("brokers");
-        spans.push(Span::raw(format!("  {brokers} {}", latest.brokers.len())));
-        if down > 0 {
-            spans.push(Span::styled(
-                theme.words(&format!(" ({down} DOWN)")),
-                theme.style(Tone::Bad),
-            ));
-        }
+    let title = Span::styled(" mq ", title);
+    let width_of = |spans: &[Span<'_>]| spans.iter().map(Span::width).sum::<usize>();
+    let (mut brokers, state) = (broker_spans(app, theme), state_spans(app, theme));
+    let used = title.width() + 1 + width_of(&state);
+    if used + width_of(&brokers) > width {
+        brokers.clear();
+    }
+    let used = used + width_of(&brokers);
+    let source = theme.text(&app.source);
+    let source = fit(
+        &source,
+        source.width().min(width.saturating_sub(used)),
+        false,
+        theme,
+    );
+    let source = Span::raw(format!(" {source}"));
+    Line::from_iter([title, source].into_iter().chain(brokers).chain(state))
+}
+
+fn broker_spans(app: &App, theme: Theme) -> Vec<Span<'static>> {
+    let Some(latest) = &app.latest else {
+        return Vec::new();
+    };
+    let brokers = latest.brokers.iter();
+    let down = brokers.filter(|broker| broker.runtime.is_err()).count();
+    let count = format!("  {} {}", theme.words("brokers"), latest.brokers.len());
+    let mut spans = vec![Span::raw(count)];
+    if down > 0 {
+        let down = theme.words(&format!(" ({down} DOWN)"));
+        spans.push(Span::styled(down, theme.style(Tone::Bad)));
+    }
+    spans
+}
+
+/// What is wrong, and how old that is.
+fn state_spans(app: &App, theme: Theme) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
+    if app.latest.is_some() {
         let found = findings(app);
         for level in [Level::Critical, Level::Warning] {
             let count = found
@@ -134,7 +154,7 @@ fn header_line(app: &App, theme: Theme) -> Line<'static> {
             theme.style(Tone::Dim),
         ));
     }
-    Line::from(spans)
+    spans
 }
 
 /// The way to where one is; where it is too long, its end.
@@ -174,8 +194,10 @@ fn crumbs_line(app: &App, theme: Theme, width: usize) -> Line<'static> {
     Line::from(spans)
 }
 
-fn fact_line(facts: &[Fact], theme: Theme) -> Line<'static> {
+/// Facts side by side; where the line ends, one is cut, or left out if nothing of it would be seen.
+fn fact_line(facts: &[Fact], theme: Theme, width: usize) -> Line<'static> {
     let mut spans = Vec::new();
+    let mut room = width;
     for fact in facts {
         let text = match &fact.cell.value {
             Value::Nothing => continue,
@@ -188,13 +210,16 @@ fn fact_line(facts: &[Fact], theme: Theme) -> Line<'static> {
         if text.is_empty() {
             continue;
         }
-        spans.push(Span::raw(" "));
-        if !fact.name.is_empty() {
-            spans.push(Span::styled(
-                format!("{} ", theme.words(fact.name)),
-                theme.style(Tone::Dim),
-            ));
-        }
+        let name = match fact.name {
+            "" => " ".to_owned(),
+            name => format!(" {} ", theme.words(name)),
+        };
+        let Some(left) = room.checked_sub(name.width()).filter(|left| *left > 0) else {
+            break;
+        };
+        let text = fit(&text, text.width().min(left), false, theme);
+        room = left.saturating_sub(text.width() + 1);
+        spans.push(Span::styled(name, theme.style(Tone::Dim)));
         spans.push(Span::styled(text, theme.style(fact.cell.tone)));
         spans.push(Span::raw(" "));
     }
@@ -225,8 +250,9 @@ fn table(app: &App, sheet: &Sheet, cursor: usize, theme: Theme, area: Rect) -> V
             Line::raw(format!("  {}", theme.words(&sheet.empty))),
         ];
     }
-    let widths = widths(sheet.columns, usize::from(area.width));
     let sorted = app.place().sort;
+    let by = sorted.map(|(by, _)| by);
+    let widths = widths(sheet, by, usize::from(area.width), theme);
     let head = sheet
         .columns
         .iter()
@@ -302,40 +328,46 @@ fn cell_text(cell: &Cell, width: usize, right: bool, theme: Theme) -> String {
     }
 }
 
-/// The widths of the columns that fit; those that do not are left out, the last ones first.
-fn widths(columns: &[Column], available: usize) -> Vec<usize> {
-    let available = available.saturating_sub(GUTTER);
-    let mut widths: Vec<usize> = Vec::new();
-    let mut used = 0;
-    for column in columns {
-        let width = usize::from(column.width);
-        if !widths.is_empty() && used + width + 1 > available {
-            break;
-        }
-        used += width + 1;
-        widths.push(width);
+/// The widths of the columns that fit; those that do not are left out, the last ones first. Filling columns are as wide as
+/// what stands in them, so that a row is read along without a gap, and numbers are never cut.
+fn widths(sheet: &Sheet, sorted: Option<usize>, available: usize, theme: Theme) -> Vec<usize> {
+    let wanted = |place: usize, column: &Column| {
+        // With the sign of the order behind it.
+        let title = theme.words(column.title).width() + usize::from(sorted == Some(place));
+        let cells = sheet.rows.iter().filter_map(|row| row.cells.get(place));
+        let widest = cells.map(|cell| match &cell.value {
+            Value::Strip(parts) => parts.len(),
+            Value::Words(text) => theme.lang.words(text).width(),
+            _ => cell.plain().width(),
+        });
+        widest.max().unwrap_or(0).max(title)
+    };
+    let mut widths: Vec<(usize, usize)> = Vec::new();
+    let mut spare = available.saturating_sub(GUTTER);
+    for (place, column) in sheet.columns.iter().enumerate() {
+        let own = usize::from(column.width);
+        let most = match (column.fill, column.right) {
+            (true, _) => wanted(place, column),
+            // A number without its end is another number.
+            (false, true) => own.max(wanted(place, column)),
+            (false, false) => own,
+        };
+        let own = if column.right { most } else { own };
+        let room = spare.saturating_sub(1);
+        let width = match own.min(most) {
+            width if width <= room || widths.is_empty() => width,
+            _ if column.fill && room >= LEAST_FILL => room,
+            _ => break,
+        };
+        spare = spare.saturating_sub(width + 1);
+        widths.push((width, most));
     }
-    let fills = columns
-        .iter()
-        .take(widths.len())
-        .filter(|column| column.fill)
-        .count();
-    let mut spare = available.saturating_sub(used);
-    let mut left = fills;
-    for (width, column) in widths.iter_mut().zip(columns) {
-        if column.fill && left > 0 {
-            // Only the last one may be as wide as it likes: eyes must find the way along a row.
-            let share = if left == 1 {
-                spare
-            } else {
-                (spare / left).min(MOST_FILL)
-            };
-            *width += share;
-            spare -= share;
-            left -= 1;
-        }
-    }
-    widths
+    let grown = widths.into_iter().map(|(width, most)| {
+        let more = (most - width).min(spare);
+        spare -= more;
+        width + more
+    });
+    grown.collect()
 }
 
 /// A text in exactly `width` cells of the screen, cut where it is too long.
@@ -395,45 +427,54 @@ fn form(app: &App, theme: Theme) -> Vec<Line<'static>> {
         format!("  {}", theme.words(&form.action.title())),
         theme.style(Tone::Head),
     )];
+    // What a line is made of is looked up piece by piece.
     let mut say =
-        |text: String, tone| lines.push(Line::styled(theme.words(&text), theme.style(tone)));
+        |text: String, tone| lines.push(Line::styled(theme.text(&text), theme.style(tone)));
+    let words = |text: &str| theme.words(text);
     let Some((plan, typed)) = &form.plan else {
-        for (place, field) in form.fields.iter().enumerate() {
+        let names = Vec::from_iter(form.fields.iter().map(|field| words(field.name)));
+        let widest = names
+            .iter()
+            .map(|name| name.width())
+            .max()
+            .unwrap_or_default();
+        for (place, (field, name)) in form.fields.iter().zip(names).enumerate() {
             let (sign, caret) = if place == form.at {
                 (">", "_")
             } else {
                 (" ", "")
             };
+            let name = fit(&name, widest, true, theme);
+            let help = match field.help {
+                "" => String::new(),
+                help => format!("   ({})", words(help)),
+            };
             say(
-                format!(
-                    "  {sign} {:>8}: {}{caret}   ({})",
-                    field.name, field.text, field.help
-                ),
+                format!("  {sign} {name}: {}{caret}{help}", field.text),
                 Tone::Plain,
             );
         }
         if let Some(problem) = &form.problem {
-            say(format!("    ! {problem}"), Tone::Bad);
+            say(format!("    ! {}", words(problem)), Tone::Bad);
         }
         let hint = match form.asking {
-            Some(_) => "    Asking the brokers …",
-            None => "    Enter shows what would be done.",
+            Some(_) => "asking the brokers …",
+            None => "Enter shows what would be done.",
         };
-        say(hint.to_owned(), Tone::Dim);
+        say(format!("    {}", words(hint)), Tone::Dim);
         return lines;
     };
     match &plan.word {
         Some(word) => {
-            say(
-                format!("  This cannot be undone. Type {word} and Enter to do it: {typed}_"),
-                Tone::Bad,
-            );
+            let wanted = format!("This cannot be undone. Type {word} and Enter to do it:");
+            say(format!("  {} {typed}_", words(&wanted)), Tone::Bad);
         }
-        None => say("  Enter does it.".to_owned(), Tone::Head),
+        None => say(format!("  {}", words("Enter does it.")), Tone::Head),
     }
-    say(format!("  the same as: {}", plan.command), Tone::Dim);
+    let same = words("the same as:");
+    say(format!("  {same} {}", plan.command), Tone::Dim);
     for line in plan.lines.iter().skip(form.at) {
-        say(format!("    {line}"), Tone::Plain);
+        say(format!("    {}", words(line)), Tone::Plain);
     }
     lines
 }
@@ -470,7 +511,10 @@ fn details(
                 .zip(&row.cells)
                 .filter_map(|(column, cell)| {
                     let text = match &cell.value {
-                        Value::Unknown(reason) => format!("unknown: {reason}"),
+                        Value::Unknown(reason) => {
+                            let text = format!("unknown: {reason}");
+                            theme.lang.words(&text).into_owned()
+                        }
                         Value::Spark(_) | Value::Heat(_) | Value::Strip(_) | Value::Nothing => {
                             return None;
                         }
@@ -481,8 +525,9 @@ fn details(
                 }),
         );
     }
+    let widest = details.iter().map(|(name, _)| name.width()).max();
     let width = usize::from(area.width)
-        .saturating_sub(DETAIL_NAME + 3)
+        .saturating_sub(widest.unwrap_or_default() + 3)
         .max(1);
     let lines = details.into_iter().flat_map(|(name, text)| {
         let lines = wrap(&text, width);
@@ -500,19 +545,26 @@ fn details(
     lines.take(usize::from(area.height / 3)).collect()
 }
 
-/// A text in lines of at most `width` cells.
+/// A text in lines of at most `width` cells, which end between words where there are any.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
-    for letter in text.chars() {
-        let size = letter.width().unwrap_or(0);
-        if used + size > width {
+    for word in text.split_inclusive(' ') {
+        let length = word.trim_end().width();
+        if used > 0 && used + length > width {
             lines.push(String::new());
             used = 0;
         }
-        used += size;
-        if let Some(line) = lines.last_mut() {
-            line.push(letter);
+        for letter in word.chars() {
+            let size = letter.width().unwrap_or(0);
+            if used + size > width && letter != ' ' {
+                lines.push(String::new());
+                used = 0;
+            }
+            used += size;
+            if let Some(line) = lines.last_mut() {
+                line.push(letter);
+            }
         }
     }
     lines
@@ -544,17 +596,24 @@ fn prompt_line(app: &App, theme: Theme) -> Line<'static> {
     }
 }
 
-fn footer_line(app: &App, theme: Theme) -> Line<'static> {
+/// The hints that fit.
+fn footer_line(app: &App, theme: Theme, width: usize) -> Line<'static> {
     let hints = keys::table(&app.mode)
         .iter()
         .filter_map(|binding| Some((binding.label, binding.footer?)));
-    let spans = hints.flat_map(|(label, word)| {
+    let mut used = 0;
+    let spans = hints.map(|(label, word)| {
         [
             Span::styled(format!(" {}", theme.text(label)), theme.style(Tone::Head)),
             Span::styled(format!(" {} ", theme.words(word)), theme.style(Tone::Dim)),
         ]
     });
-    Line::from_iter(spans)
+    let spans = spans.take_while(|hint| {
+        used += hint.iter().map(Span::width).sum::<usize>();
+        // A blank ends each.
+        used <= width + 1
+    });
+    Line::from_iter(spans.flatten())
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ fn explain(error: TuiError) -> CliError {
         TuiError::NoAnswer(_) => failed.hint("is the name server there? give its address with -n"),
         TuiError::NoSuchView(_) => CliError::not_found(error.to_string())
             .hint("views are pulse, brokers, topics, groups, dlq, clients, store, help, 'topic NAME', 'group NAME'"),
-        TuiError::Recording(_) => failed,
+        TuiError::Recording(_) | TuiError::Asking(_) => failed,
     }
 }
 

@@ -25,6 +25,8 @@ fn finding(
 pub struct Standing {
     /// Messages still to consume.
     pub lag: i64,
+    /// A broker of the group did not answer: there may be more.
+    pub at_least: bool,
     pub behind_ms: Option<i64>,
     /// `None`: nobody could be asked.
     pub members: Option<usize>,
@@ -63,7 +65,8 @@ pub fn verdict(group: &str, verdict: Verdict, standing: Standing) -> Option<Find
             return None;
         }
     };
-    let mut evidence = format!("{} messages", short(standing.lag));
+    let at_least = if standing.at_least { "at least " } else { "" };
+    let mut evidence = format!("{at_least}{} messages", short(standing.lag));
     if let Some(behind) = standing.behind_ms {
         evidence.push_str(&format!(", {} behind", span(behind)));
     }
@@ -120,7 +123,7 @@ pub fn idle_members(group: &str, members: usize, queues: usize) -> Option<Findin
                 "{members} members share {queues} queues: {} have none",
                 members - queues
             ),
-            "mq topic update TOPIC --queues N gives each one; or stop some of them".to_owned(),
+            "give each one with mq topic update TOPIC --queues N, or stop some of them".to_owned(),
         )
     })
 }
@@ -194,7 +197,7 @@ pub fn different_subscriptions<'a>(
     ))
 }
 
-/// Messages that a group gave up. `arriving`: there were none of them a moment ago.
+/// Messages that a group gave up. `arriving`: some of them came a moment ago.
 pub fn dead_letters(
     group: &str,
     messages: i64,
@@ -228,6 +231,7 @@ mod tests {
     fn verdicts_that_are_fine_are_no_findings() {
         let standing = Standing {
             lag: 7,
+            at_least: false,
             behind_ms: Some(90_000),
             members: Some(2),
         };
@@ -237,6 +241,13 @@ mod tests {
             "7 messages, 1m30s behind; stuck for 20s, members 2"
         );
         assert_eq!(verdict("g", Verdict::Steady, standing), None);
+        let partial = Standing {
+            at_least: true,
+            behind_ms: None,
+            ..standing
+        };
+        let found = verdict("g", Verdict::NoMember, partial).unwrap();
+        assert_eq!(found.evidence, "at least 7 messages; nobody is connected");
     }
 
     #[test]

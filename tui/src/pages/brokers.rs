@@ -13,18 +13,37 @@ const COLUMNS: [Column; 11] = [
     Column::number("IN/S", 7),
     Column::number("OUT/S", 7),
     Column::number("DISK", 5),
-    Column::text("VERSION", 8),
+    Column::number("UPTIME", 7),
+    Column::wide("VERSION", 11),
     Column::text("ADDRESS", 21),
     Column::number("DISPATCH LAG", 12),
     Column::number("WAITING", 8),
-    Column::number("UPTIME", 8),
 ];
 
 pub(super) fn list(app: &App) -> Sheet {
     let mut sheet = Sheet::new(&COLUMNS).command("mq cluster list");
     let brokers = app.latest.iter().flat_map(|latest| &latest.brokers);
     sheet.rows = brokers.map(|broker| row(app, broker)).collect();
+    if let Some(latest) = &app.latest {
+        sheet.rows.extend(app.history.gone(latest).map(gone));
+    }
     sheet
+}
+
+/// One that was registered before.
+fn gone((name, address, _): (&str, &str, i64)) -> Row {
+    let unknown = || Cell::unknown("it is not registered any more");
+    let mut cells = vec![
+        Cell::text(name),
+        unknown(),
+        Cell::words("GONE").tone(Tone::Bad),
+    ];
+    cells.extend((0..5).map(|_| unknown()));
+    cells.push(Cell::text(address));
+    cells.extend((0..2).map(|_| unknown()));
+    Row::new(format!("gone {address}"), cells)
+        .name(address)
+        .command("mq cluster list")
 }
 
 fn row(app: &App, broker: &Broker) -> Row {
@@ -42,6 +61,7 @@ fn row(app: &App, broker: &Broker) -> Row {
             Cell::rate(Some(runtime.in_per_second)),
             Cell::rate(Some(runtime.out_per_second)),
             Cell::percent(runtime.disk_used),
+            Cell::span(runtime.boot_ms.map(|boot| app.now_ms - boot)),
             Cell::text(runtime.version.clone()),
             Cell::text(broker.address.clone()),
             runtime
@@ -51,13 +71,12 @@ fn row(app: &App, broker: &Broker) -> Row {
                 (Some(send), Some(pull)) => Cell::whole(send + pull),
                 _ => Cell::unknown("the broker does not tell"),
             },
-            Cell::span(runtime.boot_ms.map(|boot| app.now_ms - boot)),
         ]),
         Err(reason) => {
             cells.push(Cell::words("DOWN").tone(Tone::Bad));
-            cells.extend((0..4).map(|_| Cell::unknown(reason.clone())));
+            cells.extend((0..5).map(|_| Cell::unknown(reason.clone())));
             cells.push(Cell::text(broker.address.clone()));
-            cells.extend((0..3).map(|_| Cell::unknown(reason.clone())));
+            cells.extend((0..2).map(|_| Cell::unknown(reason.clone())));
             details.push(("reason", reason.clone()));
         }
     }

@@ -1,5 +1,7 @@
 //! Clients: the consumers connected, by group.
 
+use client::names::RETRY_PREFIX;
+
 use crate::app::{App, Page};
 use crate::sheet::{Cell, Column, Row, Sheet};
 use crate::snapshot::{Group, Member};
@@ -28,9 +30,10 @@ fn row(group: &Group, member: &Member) -> Row {
     let page = Page::Group(group.name.clone());
     let (queues, subscriptions) = match &member.running {
         Some(Ok(running)) => {
-            let words = running
-                .subscriptions
-                .iter()
+            // That everybody retries is no news.
+            let wanted = running.subscriptions.iter();
+            let words = wanted
+                .filter(|s| !s.topic.starts_with(RETRY_PREFIX))
                 .map(|s| format!("{}:{}", s.topic, s.expression));
             (
                 Cell::whole(running.queues.len() as i64),
@@ -53,6 +56,7 @@ fn row(group: &Group, member: &Member) -> Row {
         subscriptions,
     ];
     Row::new(format!("{} {}", group.name, member.id), cells)
+        .name(member.id.as_str())
         .link([page.clone()])
         .open(page)
         .command(format!("mq group lag {} --queues", group.name))

@@ -12,16 +12,19 @@ use crate::snapshot::{Group, GroupQueue, Snapshot};
 use super::{age, topics::broker_page};
 
 const COLUMNS: [Column; 9] = [
-    Column::wide("GROUP", 20),
-    Column::number("LAG", 9),
+    Column::wide("GROUP", 16),
+    Column::number("LAG", 8),
+    Column::wide("VERDICT", 20),
     Column::text("TREND", 10),
-    Column::text("VERDICT", 20),
     Column::number("MEMBERS", 7),
     Column::number("BEHIND", 7),
     Column::number("OUT/S", 8),
     Column::text("MODE", 12),
     Column::number("AGE", 6),
 ];
+
+/// In place of a verdict that all is well, while a broker is missing.
+pub(super) const PARTLY_KNOWN: &str = "partly known";
 
 /// Largest lag first; those that are unknown on top, since they may be the worst.
 pub(super) fn list(app: &App) -> Sheet {
@@ -49,6 +52,10 @@ fn verdict(app: &App, latest: &Snapshot, group: &Group) -> Cell {
         return Cell::unknown(reason.clone());
     }
     let verdict = app.history.verdict(group, latest);
+    // What is missing may be worse.
+    if group.incomplete && !verdict.is_bad() {
+        return Cell::words(PARTLY_KNOWN);
+    }
     let tone = match verdict {
         Verdict::CaughtUp | Verdict::Draining { .. } => Tone::Good,
         Verdict::Steady | Verdict::Behind => Tone::Plain,
@@ -70,11 +77,11 @@ fn row(app: &App, latest: &Snapshot, group: &Group) -> Row {
     let cells = vec![
         Cell::text(group.name.clone()),
         lag(group),
-        Cell::new(Value::Spark(app.history.lags(&group.name))),
         verdict(app, latest, group),
+        Cell::new(Value::Spark(app.history.lags(group))),
         members(group),
         Cell::span(group.behind_ms(app.now_ms)),
-        Cell::rate(app.history.consume_rate(&group.name)),
+        Cell::rate(app.history.consume_rate(group)).at_least(group.incomplete),
         group
             .model
             .clone()
@@ -102,8 +109,8 @@ const QUEUES: [Column; 10] = [
     Column::wide("TOPIC", 12),
     Column::wide("BROKER", 9),
     Column::number("Q", 3),
-    Column::text("HEAT", 8),
     Column::number("LAG", 8),
+    Column::text("HEAT", 8),
     Column::number("OUT/S", 7),
     Column::number("STILL", 6),
     Column::wide("OWNER", 16),
@@ -123,10 +130,13 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
     };
     sheet.fact_line([
         ("lag", lag(group)),
-        ("", Cell::new(Value::Spark(app.history.lags(name)))),
+        ("", Cell::new(Value::Spark(app.history.lags(group)))),
         ("", verdict(app, latest, group)),
         ("behind", Cell::span(group.behind_ms(app.now_ms))),
-        ("out/s", Cell::rate(app.history.consume_rate(name))),
+        (
+            "out/s",
+            Cell::rate(app.history.consume_rate(group)).at_least(group.incomplete),
+        ),
         ("age", age(app, group.asked_ms)),
     ]);
     let who = match &group.members {
@@ -168,6 +178,20 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
     sheet
 }
 
+/// The member that owns a queue. Of a group whose members did not all tell, one of those may.
+fn owner(group: &Group, queue: &GroupQueue) -> Cell {
+    if let Some(owner) = group.owner(queue) {
+        return Cell::text(owner.id.clone());
+    }
+    let mut members = group.members.iter().flatten();
+    let silent = members.find_map(|member| match &member.running {
+        Some(Ok(_)) => None,
+        Some(Err(reason)) => Some(Cell::unknown(format!("{}: {reason}", member.id))),
+        None => Some(Cell::unknown("not asked yet")),
+    });
+    silent.unwrap_or_else(Cell::nothing)
+}
+
 fn queue_row(app: &App, group: &Group, queue: &GroupQueue, all: &[GroupQueue]) -> Row {
     let largest = all.iter().map(GroupQueue::lag).max().unwrap_or(0).max(1);
     let still_ms = app.history.stands_still_ms(&group.name, queue);
@@ -176,20 +200,19 @@ fn queue_row(app: &App, group: &Group, queue: &GroupQueue, all: &[GroupQueue]) -
     } else {
         Tone::Plain
     };
-    let owner = group.owner(queue);
     let cells = vec![
         Cell::text(queue.topic.clone()),
         Cell::text(queue.broker.clone()),
         Cell::whole(queue.id),
-        Cell::new(Value::Heat(queue.lag() as f64 / largest as f64)).tone(tone),
         Cell::count(queue.lag(), false).tone(tone),
+        Cell::new(Value::Heat(queue.lag() as f64 / largest as f64)).tone(tone),
         Cell::rate(app.history.queue_consume_rate(&group.name, queue)),
         if still_ms > 0 {
             Cell::span(Some(still_ms)).tone(tone)
         } else {
             Cell::nothing()
         },
-        owner.map_or_else(Cell::nothing, |member| Cell::text(member.id.clone())),
+        owner(group, queue),
         Cell::whole(queue.offset),
         Cell::whole(queue.max),
     ];

@@ -64,6 +64,9 @@ fn of_group(app: &App, name: &str) -> Sheet {
             return sheet;
         }
     };
+    let rates_known = queues
+        .iter()
+        .filter_map(|queue| app.history.queue_consume_rate(name, queue));
     let rate = |queue: &GroupQueue| app.history.queue_consume_rate(name, queue).unwrap_or(0.0);
     let still = |queue: &GroupQueue| app.history.stands_still_ms(name, queue) as f64;
     let lags = Scale::of(queues.iter().map(|queue| queue.lag() as f64));
@@ -71,7 +74,7 @@ fn of_group(app: &App, name: &str) -> Sheet {
     let stills = Scale::of(queues.iter().map(still));
     sheet.fact_line([
         ("largest lag", Cell::text(short(lags.0 as i64))),
-        ("largest out/s", Cell::text(short_rate(rates.0))),
+        ("largest out/s", largest(rates_known)),
         ("longest still", Cell::span(Some(stills.0 as i64))),
     ]);
     for (owner, own) in by_owner(group, queues) {
@@ -110,12 +113,24 @@ fn of_group(app: &App, name: &str) -> Sheet {
             .command(format!("mq group lag {name} --queues"));
         if let Some(worst) = worst {
             row = row
-                .link([Page::Topic(worst.topic.clone())])
+                .link([
+                    Page::Topic(worst.topic.clone()),
+                    Page::Messages(Query::latest(
+                        &worst.topic,
+                        Some((worst.broker.clone(), worst.id)),
+                    )),
+                ])
                 .link(broker_page(app, &worst.broker));
         }
         sheet.rows.push(row);
     }
     sheet
+}
+
+fn largest(rates: impl Iterator<Item = f64>) -> Cell {
+    rates
+        .reduce(f64::max)
+        .map_or_else(|| Cell::rate(None), |rate| Cell::text(short_rate(rate)))
 }
 
 /// Queues in the order of their names, by the member that owns them.
@@ -148,6 +163,9 @@ fn of_topic(app: &App, name: &str) -> Sheet {
         }
     };
     let count = |queue: &TopicQueue| (queue.max - queue.min) as f64;
+    let rates_known = queues
+        .iter()
+        .filter_map(|queue| app.history.arrival_rate(name, queue));
     let rate = |queue: &TopicQueue| app.history.arrival_rate(name, queue).unwrap_or(0.0);
     let age = |queue: &TopicQueue| queue.last_ms.map_or(0.0, |last| (app.now_ms - last) as f64);
     let counts = Scale::of(queues.iter().map(count));
@@ -155,7 +173,7 @@ fn of_topic(app: &App, name: &str) -> Sheet {
     let ages = Scale::of(queues.iter().map(age));
     sheet.fact_line([
         ("most messages", Cell::text(short(counts.0 as i64))),
-        ("largest in/s", Cell::text(short_rate(rates.0))),
+        ("largest in/s", largest(rates_known)),
         ("longest since the last", Cell::span(Some(ages.0 as i64))),
     ]);
     let mut brokers: BTreeMap<&str, Vec<&TopicQueue>> = BTreeMap::new();

@@ -20,7 +20,7 @@ fn outcome_of(line: &LogLine) -> Cell {
 fn ended(outcome: &Known<String>) -> Cell {
     match outcome {
         Ok(done) => Cell::words(done.as_str()).tone(Tone::Good),
-        Err(problem) => Cell::text(problem.as_str()).tone(Tone::Bad),
+        Err(problem) => Cell::words(problem.as_str()).tone(Tone::Bad),
     }
 }
 
@@ -36,6 +36,7 @@ pub(super) fn log(app: &App) -> Sheet {
         ];
         sheet.rows.push(
             Row::new(line.id.to_string(), cells)
+                .name(line.command.as_str())
                 .open(Page::Outcome(line.id))
                 .command(line.command.clone()),
         );
@@ -57,9 +58,11 @@ pub(super) fn outcome(app: &App, id: u64) -> Sheet {
     sheet.fact_line([("outcome", outcome_of(line))]);
     for (place, (target, outcome)) in line.outcome.iter().flat_map(|o| &o.targets).enumerate() {
         let cells = vec![Cell::text(target.clone()), ended(outcome)];
-        sheet
-            .rows
-            .push(Row::new(format!("{place} {target}"), cells).command(line.command.clone()));
+        sheet.rows.push(
+            Row::new(format!("{place} {target}"), cells)
+                .name(target.as_str())
+                .command(line.command.clone()),
+        );
     }
     sheet
 }

@@ -17,11 +17,11 @@ const PREVIEW: usize = 400;
 
 const COLUMNS: [Column; 8] = [
     Column::number("STORED", 8),
-    Column::text("BROKER", 10),
+    Column::wide("BROKER", 10),
     Column::number("Q", 3),
     Column::number("OFFSET", 10),
-    Column::text("TAG", 8),
-    Column::text("KEYS", 12),
+    Column::wide("TAG", 8),
+    Column::wide("KEYS", 12),
     Column::wide("BODY", 16),
     Column::number("SIZE", 9),
 ];
@@ -29,7 +29,12 @@ const COLUMNS: [Column; 8] = [
 /// What is known of the question, or why nothing is, in the sheet.
 fn found<'a>(app: &'a App, question: &Question, sheet: &mut Sheet) -> Option<&'a Answer> {
     match &app.answer {
-        Some((asked, Ok(answer))) if asked == question => return Some(answer),
+        Some((asked, Ok(answer))) if asked == question => {
+            if let Some(missing) = answer.missing() {
+                sheet.fact_line([("incomplete", Cell::text(missing).tone(Tone::Warn))]);
+            }
+            return Some(answer);
+        }
         Some((asked, Err(reason))) if asked == question => {
             sheet.empty = format!("unknown: {reason}");
         }
@@ -41,8 +46,8 @@ fn found<'a>(app: &'a App, question: &Question, sheet: &mut Sheet) -> Option<&'a
 /// The same for messages.
 fn messages<'a>(app: &'a App, query: &Query, sheet: &mut Sheet) -> Option<&'a Messages> {
     match found(app, &Question::Messages(query.clone()), sheet)? {
-        Answer::Messages(messages) => Some(messages),
-        Answer::Trace(_) => None,
+        Answer::Messages(messages, _) => Some(messages),
+        Answer::Trace(..) => None,
     }
 }
 
@@ -88,6 +93,7 @@ pub(super) fn list(app: &App, query: &Query) -> Sheet {
         ];
         sheet.rows.push(
             Row::new(place.clone(), cells)
+                .name(message.message_id())
                 .link([Page::Topic(query.topic.clone())])
                 .link(broker_page(app, &message.queue.broker_name))
                 .link(dead.map(|group| Page::Group(group.to_owned())))
@@ -113,7 +119,7 @@ fn get(message: &MessageExt, query: &Query) -> String {
 
 const EVENTS: [Column; 7] = [
     Column::text("TIME", 24),
-    Column::text("EVENT", 11),
+    Column::wide("EVENT", 11),
     Column::wide("GROUP", 14),
     Column::wide("OUTCOME", 14),
     Column::number("COST", 7),
@@ -124,14 +130,12 @@ const EVENTS: [Column; 7] = [
 /// What became of a message, as the clients that trace have written it down.
 pub(super) fn trace(app: &App, id: &str) -> Sheet {
     let mut sheet = Sheet::new(&EVENTS).command(format!("mq message trace {}", quoted(id)));
-    let Some(Answer::Trace(events)) = found(app, &Question::Trace(id.to_owned()), &mut sheet)
+    let Some(Answer::Trace(events, _)) = found(app, &Question::Trace(id.to_owned()), &mut sheet)
     else {
         return sheet;
     };
-    sheet.empty =
-        "nobody has traced it; clients trace with enableMsgTrace, into a topic of brokers with \
-                   traceTopicEnable=true"
-            .to_owned();
+    sheet.empty = "nobody has traced it; clients trace with enableMsgTrace, into a topic of brokers with traceTopicEnable=true"
+        .to_owned();
     for (number, event) in events.iter().enumerate() {
         let tone = match event.outcome.as_str() {
             "timeout" | "exception" | "returned nothing" | "failed" => Tone::Bad,
@@ -148,7 +152,9 @@ pub(super) fn trace(app: &App, id: &str) -> Sheet {
             event.retries.map_or_else(Cell::nothing, Cell::whole),
             Cell::text(event.client.clone()),
         ];
-        let mut row = Row::new(number.to_string(), cells).detail("id", event.message_id.clone());
+        let mut row = Row::new(number.to_string(), cells)
+            .name(event.message_id.as_str())
+            .detail("id", event.message_id.clone());
         let known = app.latest.as_ref().and_then(|l| l.group(&event.group));
         if known.is_some() {
             let page = Page::Group(event.group.clone());
@@ -192,54 +198,42 @@ pub(super) fn one(app: &App, query: &Query, wanted: &str) -> Sheet {
     sheet.command = Some(get(message, query));
     let trace = Page::Trace(message.message_id().to_owned());
     let topic = Page::Topic(query.topic.clone());
-    let mut fields: Vec<(String, String)> = vec![
-        ("id".to_owned(), message.message_id().to_owned()),
-        ("offset id".to_owned(), message.offset_message_id.clone()),
-        ("topic".to_owned(), message.topic.clone()),
-        ("stored".to_owned(), time(message.store_timestamp)),
-        ("stored on".to_owned(), message.store_host.to_string()),
-        ("born".to_owned(), time(message.born_timestamp)),
-        ("born on".to_owned(), message.born_host.to_string()),
-        (
-            "consumed again".to_owned(),
-            format!("{} times", message.reconsume_times),
-        ),
+    let own = |name: &str, value: String| (Cell::words(name), Cell::text(value));
+    let again = format!("{} times", message.reconsume_times);
+    let mut fields = vec![
+        own("id", message.message_id().to_owned()),
+        own("offset id", message.offset_message_id.clone()),
+        own("topic", message.topic.clone()),
+        own("stored", time(message.store_timestamp)),
+        own("stored on", message.store_host.to_string()),
+        own("born", time(message.born_timestamp)),
+        own("born on", message.born_host.to_string()),
+        (Cell::words("consumed again"), Cell::words(again)),
     ];
+    let properties = message.properties.iter();
     fields.extend(
-        message
-            .properties
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone())),
+        properties.map(|(name, value)| (Cell::text(name.as_str()), Cell::text(value.as_str()))),
     );
     let (kind, lines) = body(message);
     let more = lines.len().saturating_sub(BODY_LINES);
     let lines = lines.into_iter().take(BODY_LINES).enumerate();
-    fields.extend(lines.map(|(place, line)| {
-        (
-            if place == 0 {
-                kind.to_owned()
-            } else {
-                String::new()
-            },
-            line,
-        )
-    }));
+    fields.extend(lines.map(|(place, line)| own(if place == 0 { kind } else { "" }, line)));
     if more > 0 {
-        fields.push((String::new(), format!("… and {more} more lines")));
+        let more = format!("… and {more} more lines");
+        fields.push((Cell::text(""), Cell::words(more)));
     }
-    sheet.rows = fields
+    let rows = fields
         .into_iter()
         .enumerate()
         .map(|(place, (name, value))| {
-            let cells = vec![
-                Cell::text(name.clone()).tone(Tone::Dim),
-                Cell::text(value.clone()),
-            ];
-            Row::new(format!("{place} {name}"), cells)
+            let key = format!("{place} {}", name.plain());
+            let text = value.plain().to_owned();
+            Row::new(key, vec![name.tone(Tone::Dim), value])
+                .name(text.as_str())
                 .link([topic.clone(), trace.clone()])
-                .detail("value", value)
-        })
-        .collect();
+                .detail("value", text)
+        });
+    sheet.rows = rows.collect();
     sheet
 }
 

@@ -1,16 +1,17 @@
 //! Home: is it healthy, what falls behind, since when.
 
-use client::checks::Level;
-use client::verdict::Verdict;
+use client::checks::{Level, Subject};
 
 use crate::app::{App, Page};
 use crate::findings::{findings, page, tone};
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, short, short_rate};
-use crate::snapshot::{Group, Snapshot};
+
+use super::groups::PARTLY_KNOWN;
+use crate::snapshot::{Group, Runtime, Snapshot};
 
 const COLUMNS: [Column; 4] = [
     Column::text("LEVEL", 5),
-    Column::text("WHAT", 19),
+    Column::wide("WHAT", 19),
     Column::wide("SUBJECT", 16),
     Column::wide("EVIDENCE", 24),
 ];
@@ -24,23 +25,13 @@ pub(super) fn pulse(app: &App) -> Sheet {
         return sheet;
     };
     sheet.fact_line(cluster(snapshot));
-    let latest = |values: &[f64]| values.last().copied();
     let (arriving, leaving) = (app.history.arriving.values(), app.history.leaving.values());
     sheet.fact_line([
-        (
-            "in/s",
-            latest(&arriving).map_or_else(
-                || Cell::unknown("a broker is missing"),
-                |rate| Cell::text(short_rate(rate)),
-            ),
-        ),
+        ("in/s", rate_now(snapshot, |runtime| runtime.in_per_second)),
         ("", Cell::new(Value::Spark(arriving))),
         (
             "out/s",
-            latest(&leaving).map_or_else(
-                || Cell::unknown("a broker is missing"),
-                |rate| Cell::text(short_rate(rate)),
-            ),
+            rate_now(snapshot, |runtime| runtime.out_per_second),
         ),
         ("", Cell::new(Value::Spark(leaving))),
     ]);
@@ -48,7 +39,7 @@ pub(super) fn pulse(app: &App) -> Sheet {
     sheet.fact_line([
         ("backlog", backlog_now(snapshot)),
         ("", Cell::new(Value::Spark(backlog.clone()))),
-        ("", Cell::words(trend(&backlog))),
+        ("", trend(snapshot, &backlog)),
     ]);
     let found = findings(app);
     let mut behind: Vec<&Group> = snapshot
@@ -72,11 +63,15 @@ pub(super) fn pulse(app: &App) -> Sheet {
         let cells = vec![
             Cell::words(finding.level.word()).tone(tone(finding.level)),
             Cell::words(finding.what).tone(tone(finding.level)),
-            Cell::text(finding.subject.to_string()),
+            match &finding.subject {
+                Subject::Cluster | Subject::Host => Cell::words(finding.subject.to_string()),
+                _ => Cell::text(finding.subject.to_string()),
+            },
             Cell::words(finding.evidence.clone()),
         ];
         let open = page(&finding);
         let mut row = Row::new(key, cells)
+            .name(finding.subject.to_string())
             .detail("evidence", finding.evidence)
             .detail("fix", finding.fix.clone())
             .link([open.clone()])
@@ -125,13 +120,27 @@ fn cluster(snapshot: &Snapshot) -> Vec<(&'static str, Cell)> {
         .filter_map(|broker| broker.runtime.as_ref().ok()?.disk_used)
         .reduce(f64::max);
     vec![
-        ("name servers", count(snapshot.name_servers.len())),
         ("brokers", brokers),
-        ("version", Cell::text(versions.join(" "))),
         ("disk", Cell::percent(disk)),
         ("topics", count(snapshot.topics.len())),
         ("groups", count(snapshot.groups.len())),
+        ("name servers", count(snapshot.name_servers.len())),
+        ("version", Cell::text(versions.join(" "))),
     ]
+}
+
+/// What passes through the brokers that answer.
+fn rate_now(snapshot: &Snapshot, of: fn(&Runtime) -> f64) -> Cell {
+    let known = snapshot.brokers.iter().flat_map(|broker| &broker.runtime);
+    let rates = Vec::from_iter(known.map(of));
+    if rates.is_empty() && !snapshot.brokers.is_empty() {
+        return Cell::unknown("no broker answers");
+    }
+    // Added to zero: an empty sum of floats is negative zero.
+    let sum = rates.iter().fold(0.0, |sum, rate| sum + rate);
+    let partial = rates.len() < snapshot.brokers.len();
+    let sign = if partial { "≥" } else { "" };
+    Cell::text(format!("{sign}{}", short_rate(sum)))
 }
 
 fn backlog_now(snapshot: &Snapshot) -> Cell {
@@ -140,38 +149,48 @@ fn backlog_now(snapshot: &Snapshot) -> Cell {
         .iter()
         .filter_map(|group| group.lag().ok())
         .sum();
-    let at_least = snapshot
-        .groups
-        .iter()
-        .any(|group| group.incomplete || group.queues.is_err());
-    Cell::count(known, at_least)
+    Cell::count(known, is_partial(snapshot))
 }
 
-/// Since when the backlog has done what it does, in words.
-fn trend(backlog: &[f64]) -> String {
+/// Whether the lag of a group is not known in full.
+fn is_partial(snapshot: &Snapshot) -> bool {
+    let mut groups = snapshot.groups.iter();
+    groups.any(|group| group.incomplete || group.queues.is_err())
+}
+
+/// Since when the backlog has done what it does, in words; what is known in part tells no trend.
+fn trend(snapshot: &Snapshot, backlog: &[f64]) -> Cell {
     let (Some(first), Some(last)) = (backlog.first(), backlog.last()) else {
-        return String::new();
+        return Cell::nothing();
     };
+    if is_partial(snapshot) {
+        return Cell::nothing();
+    }
     let change = (last - first) as i64;
-    match change {
+    Cell::words(match change {
         0 => "steady since the start".to_owned(),
         1.. => format!("+{} since the start", short(change)),
         _ => format!("{} since the start", short(change)),
-    }
+    })
 }
 
 /// A group that is behind, and nothing is wrong with that.
 fn calm(app: &App, snapshot: &Snapshot, group: &Group) -> Row {
-    let verdict: Verdict = app.history.verdict(group, snapshot);
+    let verdict = match group.incomplete {
+        true => PARTLY_KNOWN.to_owned(),
+        false => app.history.verdict(group, snapshot).to_string(),
+    };
+    let sign = if group.incomplete { "≥" } else { "" };
     let lag = group.lag().unwrap_or(0);
     let page = Page::Group(group.name.clone());
     let cells = vec![
         Cell::words(Level::Note.word()),
         Cell::words("lag"),
         Cell::text(group.name.clone()),
-        Cell::words(format!("{} messages; {verdict}", short(lag))),
+        Cell::words(format!("{sign}{} messages; {verdict}", short(lag))),
     ];
     Row::new(format!("group {}", group.name), cells)
+        .name(group.name.as_str())
         .link([page.clone()])
         .open(page)
         .command(format!("mq group lag {}", group.name))

@@ -70,7 +70,7 @@ fn row(app: &App, topic: &Topic, groups: &[&Group]) -> Row {
             topic
                 .messages()
                 .map_or_else(Cell::unknown, |count| Cell::count(count, topic.incomplete)),
-            Cell::rate(series.and_then(|series| series.rate())),
+            Cell::rate(app.history.topic_rate(topic)).at_least(topic.incomplete),
             Cell::new(Value::Spark(
                 series.map(|series| series.rates()).unwrap_or_default(),
             )),
@@ -94,8 +94,8 @@ fn row(app: &App, topic: &Topic, groups: &[&Group]) -> Row {
 const QUEUES: [Column; 7] = [
     Column::wide("BROKER", 14),
     Column::number("QUEUE", 5),
-    Column::text("HEAT", 10),
     Column::number("IN/S", 8),
+    Column::text("HEAT", 10),
     Column::number("MIN", 12),
     Column::number("MAX", 12),
     Column::number("LAST", 8),
@@ -120,7 +120,10 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
                 .messages()
                 .map_or_else(Cell::unknown, |count| Cell::count(count, topic.incomplete)),
         ),
-        ("in/s", Cell::rate(series.and_then(|series| series.rate()))),
+        (
+            "in/s",
+            Cell::rate(app.history.topic_rate(topic)).at_least(topic.incomplete),
+        ),
         (
             "",
             Cell::new(Value::Spark(
@@ -137,11 +140,16 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
             .filter(|queue| queue.topic == name)
             .map(GroupQueue::lag)
             .sum();
-        format!("{} (lag {})", group.name, crate::sheet::short(lag))
+        let sign = if group.incomplete { "≥" } else { "" };
+        format!("{} (lag {sign}{})", group.name, crate::sheet::short(lag))
     };
     let groups = consumers(app).remove(name).unwrap_or_default();
     let words = if groups.is_empty() {
-        Cell::words("none").tone(Tone::Warn)
+        // Dead letters are for nobody in particular.
+        Cell::words("none").tone(match name.starts_with(DLQ_PREFIX) {
+            true => Tone::Plain,
+            false => Tone::Warn,
+        })
     } else {
         Cell::text(groups.iter().map(consuming).collect::<Vec<_>>().join(", "))
     };
@@ -169,12 +177,12 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
         let cells = vec![
             Cell::text(queue.broker.clone()),
             Cell::whole(queue.id),
+            Cell::rate(rates.get(place).copied().flatten()),
             Cell::new(Value::Heat(if hottest > 0.0 {
                 heat(place) / hottest
             } else {
                 0.0
             })),
-            Cell::rate(rates.get(place).copied().flatten()),
             Cell::whole(queue.min),
             Cell::whole(queue.max),
             Cell::span(queue.last_ms.map(|last| app.now_ms - last)),
@@ -233,11 +241,7 @@ pub(super) fn dead_letters(app: &App) -> Sheet {
             messages.map_or_else(Cell::unknown, |count| {
                 Cell::count(count, topic.incomplete).tone(tone)
             }),
-            Cell::rate(
-                app.history
-                    .topic(&topic.name)
-                    .and_then(|series| series.rate()),
-            ),
+            Cell::rate(app.history.topic_rate(topic)).at_least(topic.incomplete),
             Cell::span(topic.last_ms().map(|last| app.now_ms - last)),
             age(app, topic.asked_ms),
         ];

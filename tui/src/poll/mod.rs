@@ -29,6 +29,8 @@ const GROUPS_AT_ONCE: usize = 500;
 const CLIENTS_PER_ROUND: usize = 16;
 /// Lists of names and settings are asked for every so many rounds.
 const LISTS_EVERY: u64 = 5;
+/// Why nothing is known of what has not had its turn.
+const NOT_ASKED: &str = "not asked yet";
 
 /// What is remembered from round to round.
 #[derive(Debug)]
@@ -57,6 +59,11 @@ struct Master {
 }
 
 impl Master {
+    /// Whether it is registered, or at least no other one is in its place.
+    fn is_among(&self, registered: &[Self]) -> bool {
+        registered.contains(self) || !registered.iter().any(|other| other.name == self.name)
+    }
+
     /// Why it is not asked, if the round already knows that it does not answer.
     fn dead(&self, alive: &BTreeSet<String>) -> Option<String> {
         (!alive.contains(&self.address)).then(|| format!("{} does not answer", self.name))
@@ -80,7 +87,7 @@ impl Poller {
     /// Asks everybody once; `all_lists`: also for the lists of names that are not due yet.
     ///
     /// # Errors
-    /// When no name server answered: then nothing is known.
+    /// When no name server answered, and none did before: then nothing is known.
     pub(crate) async fn round(&mut self, all_lists: bool) -> Result<Arc<Snapshot>, String> {
         let (name_servers, mut brokers) = self.brokers().await?;
         let masters: Vec<Master> = brokers
@@ -103,7 +110,7 @@ impl Poller {
                 runtime.retention_ms = self.retention_ms.get(&broker.address).copied();
             }
         }
-        let topics = self.ask_topics(&alive).await;
+        let topics = self.ask_topics(&brokers, &alive).await;
         let groups = self.ask_groups(&alive).await;
         self.rounds += 1;
         let mut missing = Vec::new();
@@ -128,7 +135,7 @@ impl Poller {
         Ok(Arc::new(self.known.clone()))
     }
 
-    /// The brokers of all name servers, and how each is.
+    /// The brokers of all name servers, or those of before if none answers, and how each is.
     async fn brokers(&self) -> Result<(Vec<NameServer>, Vec<Broker>), String> {
         let admin = &self.admin;
         let asked = all(
@@ -165,10 +172,16 @@ impl Poller {
             });
         }
         if name_servers.iter().all(|server| server.brokers.is_err()) {
-            let reasons = name_servers
-                .into_iter()
-                .filter_map(|server| server.brokers.err());
-            return Err(Vec::from_iter(reasons).join("; "));
+            // Brokers go on without name servers, and so does watching those that are known.
+            for broker in &self.known.brokers {
+                let key = (broker.cluster.clone(), broker.name.clone(), broker.id);
+                brokers.insert(key, broker.address.clone());
+            }
+            if brokers.is_empty() {
+                let failed = name_servers.into_iter();
+                let reasons = Vec::from_iter(failed.filter_map(|server| server.brokers.err()));
+                return Err(format!("name server: {}", reasons.join("; ")));
+            }
         }
         let asked = all(brokers, |((cluster, name, id), address)| {
             let admin = admin.clone();
@@ -188,10 +201,11 @@ impl Poller {
         Ok((name_servers, brokers))
     }
 
-    /// The names of topics and groups, and how long messages are kept, by master; a dead one keeps its old lists.
+    /// The names of topics and groups, and how long messages are kept, by master. One that is dead keeps its old lists, also
+    /// when no name server knows it any more: what lies on it is missing, and not gone.
     async fn lists(&mut self, masters: &[Master], alive: &BTreeSet<String>, due: bool) {
-        self.topics.retain(|master, _| masters.contains(master));
-        self.groups.retain(|master, _| masters.contains(master));
+        self.topics.retain(|master, _| master.is_among(masters));
+        self.groups.retain(|master, _| master.is_among(masters));
         let wanted = masters
             .iter()
             .filter(|master| due || !self.topics.contains_key(master))
@@ -223,14 +237,10 @@ impl Poller {
         }
     }
 
-    async fn ask_topics(&self, alive: &BTreeSet<String>) -> Vec<Topic> {
+    async fn ask_topics(&self, brokers: &[Broker], alive: &BTreeSet<String>) -> Vec<Topic> {
         let mut where_it_is = holders(&self.topics);
-        let clusters: BTreeSet<&str> = self
-            .known
-            .brokers
-            .iter()
-            .map(|broker| broker.cluster.as_str())
-            .collect();
+        // Brokers have topics by their own name and by that of their cluster.
+        let clusters = BTreeSet::from_iter(brokers.iter().map(|broker| broker.cluster.as_str()));
         where_it_is.retain(|name, masters| {
             (!is_system_topic(name) || name.starts_with(DLQ_PREFIX))
                 && !clusters.contains(name.as_str())
@@ -274,7 +284,7 @@ impl Poller {
             known.unwrap_or_else(|| Topic {
                 name,
                 asked_ms: 0,
-                queues: Err("not asked yet".to_owned()),
+                queues: Err(NOT_ASKED.to_owned()),
                 incomplete: true,
             })
         }));
@@ -320,13 +330,14 @@ impl Poller {
         let (due, kept) = oldest(where_it_is, GROUPS_PER_ROUND, asked_ms);
         let kept: Vec<Group> = kept
             .into_iter()
-            .filter_map(|(name, masters)| {
-                let mut group = (*known.get(name.as_str())?).clone();
+            .map(|(name, masters)| {
+                let known = known.get(name.as_str()).copied().cloned();
+                let mut group = known.unwrap_or_else(|| unasked(&name));
                 if let Some(parts) = parts_of(&name, &masters, alive, &standings) {
                     (group.queues, group.incomplete) = together(parts);
                     group.asked_ms = now_ms();
                 }
-                Some(group)
+                group
             })
             .collect();
         let admin = &self.admin;
@@ -432,6 +443,19 @@ impl Poller {
     }
 }
 
+/// A group whose turn has not come.
+fn unasked(name: &str) -> Group {
+    Group {
+        name: name.to_owned(),
+        asked_ms: 0,
+        queues: Err(NOT_ASKED.to_owned()),
+        incomplete: true,
+        members: Err(NOT_ASKED.to_owned()),
+        model: None,
+        subscriptions: Vec::new(),
+    }
+}
+
 /// Names, each with the masters that have it.
 type Holders = Vec<(String, Vec<Master>)>;
 
@@ -515,6 +539,18 @@ mod tests {
         let names =
             |holders: Holders| Vec::from_iter(holders.into_iter().map(|(name, _)| name)).join(" ");
         assert_eq!((names(due).as_str(), names(kept).as_str()), ("c a", "b"));
+    }
+
+    #[test]
+    fn a_master_that_is_gone_is_missing_until_another_takes_its_place() {
+        let master = |name: &str, port: u16| Master {
+            name: name.to_owned(),
+            address: format!("{name}:{port}"),
+        };
+        let gone = master("b", 1);
+        assert!(gone.is_among(&[master("a", 1), master("b", 1)]));
+        assert!(gone.is_among(&[master("a", 1)]));
+        assert!(!gone.is_among(&[master("a", 1), master("b", 2)]));
     }
 
     #[test]

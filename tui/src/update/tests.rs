@@ -66,6 +66,9 @@ fn keys_lead_to_pages_and_rows() {
         (":messages ord\n", messages(None), "", ""),
         (":topic ord\nj\n", messages(Some(1)), "", ""),
         (":g\n\njjv", messages(Some(2)), "", ""),
+        // Of a group, those of its topic; of a member, those of its worst queue.
+        (":g\nv", messages(None), "", ""),
+        (":heat b\nv", messages(Some(3)), "", ""),
         // By lag, the smallest first.
         (":g\n22", Page::Groups, "audit-writer", ""),
         (":g\n1", Page::Groups, "audit-writer", ""),
@@ -103,6 +106,12 @@ fn effects() {
             Some(Effect::Copy(
                 "mq topic stats payments -n 127.0.0.1:9876".to_owned(),
             )),
+        ),
+        // What the row is about.
+        (":p\ny", Some(Effect::Copy("billing".to_owned()))),
+        (
+            ":c\ny",
+            Some(Effect::Copy("10.0.0.1@audit-writer".to_owned())),
         ),
     ] {
         assert_eq!(press(&mut app, keys), expected, "{keys:?}");
@@ -167,7 +176,10 @@ fn messages_come_for_the_page_that_asked() {
         &mut app,
         Event::Answer(
             query(0),
-            Ok(Answer::Messages(vec![samples::message(r#"{"n":[1]}"#)])),
+            Ok(Answer::Messages(
+                vec![samples::message(r#"{"n":[1]}"#)],
+                None,
+            )),
         ),
     );
     assert_eq!(app.sheet().rows[0].key, "broker-a/0/41");
@@ -185,7 +197,7 @@ fn messages_come_for_the_page_that_asked() {
     );
     // Frozen: newer messages do not push it out.
     press(&mut app, "f");
-    let nothing = Ok(Answer::Messages(Vec::new()));
+    let nothing = Ok(Answer::Messages(Vec::new(), None));
     update(&mut app, Event::Answer(query(0), nothing));
     assert!(!app.sheet().rows.is_empty());
 }
@@ -196,6 +208,8 @@ fn a_change_is_planned_confirmed_and_logged() {
     // A wrong word does nothing.
     assert_eq!(press(&mut app, ":g\najj\n\nbillin\n"), None);
     assert_eq!(app.mode, Mode::Form);
+    let notice = app.notice.as_deref();
+    assert_eq!(notice, Some("nothing is done before 'billing' is typed"));
     let Some(Effect::CarryOut(id, Change::DeleteGroup { group, brokers })) = press(&mut app, "g\n")
     else {
         panic!("{:?}", app.form);
@@ -296,7 +310,7 @@ fn searches_begin_at_the_topic_that_is_looked_at() {
     let message = samples::message("x");
     update(
         &mut app,
-        Event::Answer(question, Ok(Answer::Messages(vec![message]))),
+        Event::Answer(question, Ok(Answer::Messages(vec![message], None))),
     );
     assert_eq!(
         app.sheet().command.as_deref(),

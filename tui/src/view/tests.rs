@@ -6,9 +6,9 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::messages::Answer;
+use crate::messages::{Answer, Query};
 use crate::samples;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Known, Snapshot};
 use crate::update::tests::press;
 use crate::update::{Event, update};
 
@@ -28,9 +28,13 @@ fn screen(app: &mut App, (width, height): (u16, u16), keys: &str) -> String {
 
 /// Compares with `screens/NAME.txt`, or writes it when `MQ_WRITE_SCREENS` is set.
 fn check(name: &str, screen: &str) {
+    check_file(&format!("{name}.txt"), screen);
+}
+
+fn check_file(name: &str, screen: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("screens")
-        .join(format!("{name}.txt"));
+        .join(name);
     if std::env::var_os("MQ_WRITE_SCREENS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, screen).unwrap();
@@ -65,38 +69,42 @@ fn with_traffic(first: Snapshot) -> App {
     })
 }
 
+type Situation = (&'static str, fn() -> Snapshot);
+
+const SITUATIONS: [Situation; 4] = [
+    ("healthy", samples::healthy),
+    ("empty", samples::empty),
+    ("dead-broker", samples::failing),
+    ("huge", samples::huge),
+];
+/// Pages, and the keys that lead to them.
+const PAGES: [(&str, &str); 14] = [
+    ("pulse", ""),
+    ("brokers", ":b\n"),
+    ("broker", ":b\n\n"),
+    ("topics", ":t\n"),
+    ("topic", ":topic o\n"),
+    ("topic-heat", ":heat o\n"),
+    ("groups", ":g\n"),
+    ("group", ":g\n\n"),
+    ("group-heat", ":g\nH"),
+    ("dlq", ":d\n"),
+    ("clients", ":c\n"),
+    ("store", ":s\n"),
+    ("log", ":l\n"),
+    ("help", "?"),
+];
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
+
 #[test]
 fn every_page_in_every_situation() {
-    type Situation = (&'static str, fn() -> Snapshot);
-    let situations: [Situation; 4] = [
-        ("healthy", samples::healthy),
-        ("empty", samples::empty),
-        ("dead-broker", samples::failing),
-        ("huge", samples::huge),
-    ];
-    let pages = [
-        ("pulse", ""),
-        ("brokers", ":b\n"),
-        ("broker", ":b\n\n"),
-        ("topics", ":t\n"),
-        ("topic", ":topic o\n"),
-        ("topic-heat", ":heat o\n"),
-        ("groups", ":g\n"),
-        ("group", ":g\n\n"),
-        ("group-heat", ":g\nH"),
-        ("dlq", ":d\n"),
-        ("clients", ":c\n"),
-        ("store", ":s\n"),
-        ("log", ":l\n"),
-        ("help", "?"),
-    ];
     // One cluster of each kind, looked at from all sides: making the huge one takes longest.
-    let mut apps = situations.map(|(situation, snapshot)| (situation, with_traffic(snapshot())));
-    for (page, keys) in pages {
+    let mut apps = SITUATIONS.map(|(situation, snapshot)| (situation, with_traffic(snapshot())));
+    for (page, keys) in PAGES {
         let mut screens = String::new();
         for (situation, app) in &mut apps {
             press(app, keys);
-            for size in [(80, 24), (120, 40), (200, 50)] {
+            for size in SIZES {
                 let seen = screen(app, size, "");
                 screens.push_str(&format!(
                     "--- {situation}, {}x{}\n{}",
@@ -137,40 +145,83 @@ fn details_filter_and_commands() {
     check("modes", &screens);
 }
 
-#[test]
-fn messages_and_one_in_full() {
+/// What the brokers answer to what the page asks them.
+type Answering = fn() -> Known<Answer>;
+
+/// A page that asks the brokers something itself, in each situation and size.
+fn screens_of_answers(page: &Page, answers: [Answering; 4]) -> String {
     let mut screens = String::new();
-    for size in [(80, 24), (200, 50)] {
-        for keys in ["", "\n"] {
-            let mut app = samples::app(samples::healthy());
-            press(&mut app, ":messages ord\n");
-            let question = app.page().question().unwrap();
-            let bodies = [
-                "{\"order\":17,\"items\":[\"订单\"]}",
-                "plain text",
-                "\u{1b}[31mnot a command\n\tto us",
-            ];
-            let found = bodies.iter().zip(0..).map(|(body, place)| {
-                let mut message = samples::message(body);
-                message.queue_offset += place;
-                message
-            });
-            let found = Ok(Answer::Messages(found.collect()));
-            update(&mut app, Event::Answer(question, found));
-            let seen = screen(&mut app, size, keys);
-            screens.push_str(&format!(
-                "--- {}x{}\n{}",
-                size.0,
-                size.1,
-                without_blank_lines(&seen)
-            ));
+    for ((situation, snapshot), answer) in SITUATIONS.into_iter().zip(answers) {
+        let mut app = with_traffic(snapshot());
+        app.open(page.clone());
+        let question = app.page().question().unwrap();
+        update(&mut app, Event::Answer(question, answer()));
+        for size in SIZES {
+            let seen = without_blank_lines(&screen(&mut app, size, ""));
+            screens.push_str(&format!("--- {situation}, {}x{}\n{seen}", size.0, size.1));
         }
     }
-    check("messages", &screens);
+    screens
+}
+
+const NO_ANSWER: &str = "no answer from 127.0.0.1:10921 within 1.5s";
+
+#[test]
+fn messages_in_every_situation() {
+    let some = || {
+        let bodies = [
+            "{\"order\":17,\"items\":[\"订单\"]}",
+            "plain text",
+            "\u{1b}[31mnot a command\n\tto us",
+        ];
+        let found = bodies.iter().zip(0..).map(|(body, place)| {
+            let mut message = samples::message(body);
+            message.queue_offset += place;
+            message
+        });
+        Ok(Answer::Messages(found.collect(), None))
+    };
+    let none = || Ok(Answer::Messages(Vec::new(), None));
+    let dead = || {
+        let found = vec![samples::message("of the other broker")];
+        Ok(Answer::Messages(found, Some(NO_ANSWER.to_owned())))
+    };
+    // As many as are shown of a topic.
+    let many = || {
+        let found = (0..128).map(|place| {
+            let mut message = samples::message(&"x".repeat(300));
+            message.queue_offset += 9_876_543_210 * place;
+            message
+        });
+        Ok(Answer::Messages(found.collect(), None))
+    };
+    let answers: [Answering; 4] = [some, none, dead, many];
+    let query = Query::latest("orders", None);
+    let list = screens_of_answers(&Page::Messages(query.clone()), answers);
+    check("messages", &list);
+    let place = "broker-a/0/41".to_owned();
+    check(
+        "message",
+        &screens_of_answers(&Page::Message { query, place }, answers),
+    );
 }
 
 #[test]
-fn the_life_of_a_message() {
+fn the_life_of_a_message_in_every_situation() {
+    let some = || Ok(Answer::Trace(life(1), None));
+    let none = || Ok(Answer::Trace(Vec::new(), None));
+    let dead = || Err(NO_ANSWER.to_owned());
+    // It failed for all of a day.
+    let many = || Ok(Answer::Trace(life(100), None));
+    let page = Page::Trace("ID".to_owned());
+    check(
+        "trace",
+        &screens_of_answers(&page, [some, none, dead, many]),
+    );
+}
+
+/// Sent, failed some times, and consumed.
+fn life(failures: i64) -> Vec<trace::Event> {
     let event = |ms: i64, what, outcome: &str| trace::Event {
         time_ms: samples::START_MS + ms,
         what,
@@ -185,22 +236,40 @@ fn the_life_of_a_message() {
         keys: None,
         store_host: None,
     };
-    let events = vec![
-        event(0, "sent", "success"),
-        event(5, "consumed", "exception"),
-        event(10_005, "consumed", "success"),
-    ];
-    let mut screens = String::new();
-    for size in [(80, 24), (200, 50)] {
-        let mut app = samples::app(samples::healthy());
-        press(&mut app, ":trace ID\n");
-        let question = app.page().question().unwrap();
-        let answer = Ok(Answer::Trace(events.clone()));
-        update(&mut app, Event::Answer(question, answer));
-        let seen = without_blank_lines(&screen(&mut app, size, ""));
-        screens.push_str(&format!("--- {}x{}\n{seen}", size.0, size.1));
-    }
-    check("trace", &screens);
+    let failed = (0..failures).map(|n| event(n * 10_000 + 5, "consumed", "exception"));
+    let sent = [event(0, "sent", "success")];
+    let consumed = event(failures * 10_000 + 5, "consumed", "success");
+    sent.into_iter().chain(failed).chain([consumed]).collect()
+}
+
+/// The picture in the README.
+#[test]
+fn a_night_on_call() {
+    let mut first = samples::healthy();
+    samples::group_queues(&mut first, "billing")[3].offset -= 40;
+    samples::group(&mut first, "audit-writer").members = Ok(Vec::new());
+    first.brokers[1].runtime.as_mut().unwrap().disk_used = Some(0.81);
+    let mut app = samples::app_after(14, first, |snapshot| {
+        for id in 0..4 {
+            samples::send(snapshot, "orders", id, 400 + i64::from(id) * 100);
+            samples::send(snapshot, "payments", id, 30);
+        }
+        samples::send(snapshot, "audit", 0, 7);
+        samples::send(snapshot, "%DLQ%billing", 0, 1);
+        samples::consume(snapshot, "mailer", 40);
+        let hung = samples::group_queues(snapshot, "billing")[3].offset;
+        samples::consume(snapshot, "billing", 400);
+        samples::group_queues(snapshot, "billing")[3].offset = hung;
+    });
+    app.source = "10.0.0.1:9876;10.0.0.2:9876".to_owned();
+    press(&mut app, "j");
+    let mut terminal = Terminal::new(TestBackend::new(100, 20)).unwrap();
+    let theme = Theme {
+        palette: crate::theme::Palette::Default,
+        ..PLAIN
+    };
+    terminal.draw(|frame| view(&app, theme, frame)).unwrap();
+    check_file("pulse.svg", &crate::frame::svg(terminal.backend().buffer()));
 }
 
 #[test]
@@ -229,6 +298,153 @@ fn in_chinese() {
     check("chinese", &screens);
 }
 
+/// Words of a Chinese screen that are neither names nor something to be typed.
+fn left_in_english(screen: &str) -> Vec<String> {
+    const NAMES: &str = "Broker NameServer DLQ RETRY JSON OSC NTP KEYS DefaultCluster JAVA MiB GiB KiB \
+        Enter Esc Tab Space Home End PgDn PgUp Ctrl text \
+        latest earliest true false orders audit writer billing mailer payments shop broker conf profile rewrite \
+        fileReservedTime namesrvAddr brokerIP enableMsgTrace traceTopicEnable timedatectl iostat \
+        topics groups topic group find nosuch now test vip order lag heat";
+    // What the sample's servers say, and commands: those end with the line.
+    let mut text = screen.replace(NO_ANSWER, "");
+    for said in [
+        "connect to 127.0.0.1:10921: connection refused",
+        "connection refused",
+    ] {
+        text = text.replace(said, "");
+    }
+    let lines = text.lines().skip(1);
+    let own = lines.map(|line| line.split("mq ").next().unwrap_or_default());
+    let words = own.flat_map(|line| line.split(|letter: char| !letter.is_ascii_alphabetic()));
+    let known: Vec<&str> = NAMES.split_whitespace().collect();
+    words
+        .filter(|word| word.len() > 2 && !known.contains(word))
+        .filter(|word| !word.starts_with("topic") && !word.starts_with("group"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn nothing_is_left_in_english() {
+    let theme = Theme {
+        lang: crate::Lang::Chinese,
+        ..PLAIN
+    };
+    let draw = |app: &App| {
+        let mut terminal = Terminal::new(TestBackend::new(200, 60)).unwrap();
+        terminal.draw(|frame| view(app, theme, frame)).unwrap();
+        crate::frame::text(terminal.backend().buffer())
+    };
+    let mut left = std::collections::BTreeMap::new();
+    let mut look = |what: String, app: &App| {
+        let screen = draw(app);
+        for word in left_in_english(&screen) {
+            left.entry(word)
+                .or_insert_with(|| format!("{what}\n{screen}"));
+        }
+    };
+    for (situation, snapshot) in &SITUATIONS[..3] {
+        for (page, keys) in PAGES {
+            let mut app = with_traffic(snapshot());
+            press(&mut app, keys);
+            look(format!("{page}, {situation}"), &app);
+            press(&mut app, "e");
+            look(format!("{page}, {situation}, in full"), &app);
+        }
+        look("at first".to_owned(), &samples::app(snapshot()));
+    }
+    for incident in INCIDENTS {
+        let mut app = (incident.app)();
+        for row in app.sheet().rows {
+            app.place_mut().selected = Some(row.key);
+            look(incident.name.to_owned(), &app);
+        }
+        press(&mut app, ":b\n");
+        look(incident.name.to_owned(), &app);
+    }
+    // Every action that is offered: its form, and its plan or why there is none.
+    for keys in [":t\nj", ":g\n", ":g\n\n", ":b\n", ":d\n", ":topic %\n"] {
+        for action in 0..7 {
+            let mut app = with_traffic(samples::healthy());
+            press(&mut app, keys);
+            press(&mut app, &format!("a{}\n", "j".repeat(action)));
+            look(format!("{keys:?}, action {action}"), &app);
+            press(&mut app, "\n");
+            look(format!("{keys:?}, action {action}, planned"), &app);
+            press(&mut app, "x\n");
+            look(format!("{keys:?}, action {action}, x typed"), &app);
+        }
+    }
+    for keys in [
+        "?b",
+        "?t",
+        "?c",
+        "?v",
+        "?w",
+        "?H",
+        "?!",
+        "?a",
+        "!",
+        "y",
+        "m",
+        "f",
+        " ",
+        ":trace\n",
+        ":find\n",
+        ":find nosuch x\n",
+        ":nosuch\n",
+        ":find orders -x\n",
+        ":find orders from:x\n",
+        ":t\n/nosuch\n",
+        ":trace k\n",
+    ] {
+        let mut app = with_traffic(samples::healthy());
+        press(&mut app, keys);
+        look(format!("{keys:?}"), &app);
+        app.read_only = true;
+        press(&mut app, "a");
+        look(format!("{keys:?}, read-only"), &app);
+    }
+    let query = Query::latest("orders", None);
+    let place = "broker-a/0/41".to_owned();
+    for (page, answer) in [
+        (
+            Page::Messages(query.clone()),
+            Ok(Answer::Messages(Vec::new(), None)),
+        ),
+        (
+            Page::Message {
+                query: query.clone(),
+                place: place.clone(),
+            },
+            Ok(Answer::Messages(Vec::new(), None)),
+        ),
+        (
+            Page::Message { query, place },
+            Ok(Answer::Messages(vec![samples::message("{}")], None)),
+        ),
+        (
+            Page::Trace("ID".to_owned()),
+            Ok(Answer::Trace(life(2), None)),
+        ),
+        (
+            Page::Trace("ID".to_owned()),
+            Ok(Answer::Trace(Vec::new(), None)),
+        ),
+        (Page::Trace("ID".to_owned()), Err(NO_ANSWER.to_owned())),
+    ] {
+        let mut app = samples::app(samples::healthy());
+        app.open(page.clone());
+        let question = app.page().question().unwrap();
+        update(&mut app, Event::Answer(question, answer));
+        look(format!("{page:?}"), &app);
+    }
+    let mut seen = Vec::from_iter(left.values().cloned());
+    seen.dedup();
+    let words = Vec::from_iter(left.keys());
+    assert!(words.is_empty(), "{words:?}\n{}", seen.join("\n"));
+}
+
 #[test]
 fn before_the_first_answer() {
     let mut app = App::new("10.0.0.1:9876".to_owned(), false, 0);
@@ -240,6 +456,85 @@ fn before_the_first_answer() {
         failed.contains("Nothing is known yet") && failed.contains("! name server 10.0.0.1:9876"),
         "{failed}"
     );
+}
+
+#[test]
+fn when_a_broker_dies_no_figure_of_before_looks_like_one_of_now() {
+    let mut app = with_traffic(samples::healthy());
+    let before = screen(&mut app, (120, 40), "");
+    assert!(
+        before.contains("in/s 2469") && before.contains("since the start"),
+        "{before}"
+    );
+    for round in 0..2 {
+        let failing = samples::later(&samples::failing(), 20_000 + round * 2_000);
+        update(&mut app, Event::Snapshot(failing.into()));
+    }
+    let pulse = screen(&mut app, (120, 40), "");
+    for text in [
+        "in/s ≥1235",
+        "out/s ≥99.0",
+        "backlog ≥6000",
+        "≥6000 messages; partly known",
+    ] {
+        assert!(pulse.contains(text), "{text}\n{pulse}");
+    }
+    assert!(!pulse.contains("since the start"), "{pulse}");
+    let groups = screen(&mut app, (120, 40), ":g\n");
+    assert!(
+        groups.contains("≥6000 partly known") && !groups.contains("growing"),
+        "{groups}"
+    );
+    let topics = screen(&mut app, (120, 40), ":t\n");
+    let orders = topics.lines().find(|line| line.contains("orders")).unwrap();
+    assert!(orders.contains("≥0.0"), "{topics}");
+}
+
+#[test]
+fn a_broker_that_is_gone_has_a_row() {
+    let mut app = samples::app_after(3, samples::healthy(), |snapshot| {
+        snapshot.brokers.truncate(1)
+    });
+    let brokers = screen(&mut app, (120, 40), ":b\n");
+    let gone = brokers
+        .lines()
+        .find(|line| line.contains("broker-b"))
+        .unwrap();
+    assert!(
+        gone.contains("GONE") && gone.contains("127.0.0.1:10921"),
+        "{brokers}"
+    );
+}
+
+#[test]
+fn a_narrow_screen_shows_what_matters_most() {
+    let mut app = with_traffic(samples::failing());
+    app.source = "10.0.0.1:9876;10.0.0.2:9876;10.0.0.3:9876".to_owned();
+    for (keys, shown) in [
+        // How bad, and how old; which broker; sentences end between words.
+        (
+            "",
+            &["1 CRIT", "1s old", "broker-b", "connection refused\n"][..],
+        ),
+        ("f", &["FROZEN"]),
+        (":g\n", &["LAG", "partly known"]),
+        (":group b\n", &["LAG"]),
+        (":topic o\n", &["IN/S"]),
+        ("?", &["open what the row"]),
+    ] {
+        let seen = screen(&mut app, (40, 12), keys);
+        for text in shown {
+            assert!(seen.contains(text), "{keys:?}: {text:?} is missing\n{seen}");
+        }
+    }
+}
+
+#[test]
+fn numbers_are_not_cut() {
+    let mut snapshot = samples::healthy();
+    samples::group_queues(&mut snapshot, "billing")[0].offset = 1_234_567_890_123;
+    let seen = screen(&mut samples::app(snapshot), (120, 40), ":group b\n");
+    assert!(seen.contains("1234567890123"), "{seen}");
 }
 
 #[test]

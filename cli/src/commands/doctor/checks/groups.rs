@@ -48,6 +48,7 @@ pub(super) fn lag(facts: &Facts) -> Vec<Finding> {
             lag: lag + unread,
             behind_ms,
             members,
+            ..Standing::default()
         };
         groups::verdict(name, Verdict::of(&[sample], state), standing)
     });
