@@ -59,7 +59,7 @@ pub enum AppendError {
     #[error("store is read-only: {0}")]
     ReadOnly(Arc<str>),
     /// There is no space; nothing was written, and later appends may succeed.
-    #[error("no space left for the commit log")]
+    #[error("no space left on the disk of the commit log")]
     DiskFull,
     /// The queue's files contradict the log, so that no place in the queue can be given.
     #[error("queue cannot take messages: {0}")]

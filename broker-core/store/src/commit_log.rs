@@ -19,6 +19,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use crate::StoreError;
 use crate::fs::{File, FileSystem, OpenMode, create_durably};
 
+/// Of a removed file so many bytes are given back at once.
+const RELEASE_STEP: u64 = 16 * 1024 * 1024;
+
 /// Space is reserved in steps of this many bytes ahead of the writer.
 const ALLOCATE_STEP: u64 = 64 * 1024 * 1024;
 
@@ -329,21 +332,24 @@ impl<F: FileSystem> CommitLog<F> {
             .map_err(|e| StoreError::io("remove", &segment.path, e))
     }
 
-    /// Removes the oldest file, unless it is the last one. Readers that hold it may finish.
-    pub(crate) fn remove_oldest(&self) -> Result<bool, StoreError> {
+    /// Removes the oldest file, unless it is the last one, and returns it. Durable when it returns. Readers that hold the
+    /// file may finish.
+    pub(crate) fn remove_oldest(&self) -> Result<Option<Arc<Segment<F>>>, StoreError> {
         let oldest = {
             let mut segments = self
                 .segments
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
             if segments.len() < 2 {
-                return Ok(false);
+                return Ok(None);
             }
             segments.pop_front()
         };
         let Some(oldest) = oldest else {
-            return Ok(false);
+            return Ok(None);
         };
+        // Whoever releases it needs a handle; without one the file goes all the same.
+        let _ = oldest.file(&self.fs);
         if let Err(e) = self.fs.remove_file(&oldest.path) {
             let path = oldest.path.clone();
             let mut segments = self
@@ -353,8 +359,27 @@ impl<F: FileSystem> CommitLog<F> {
             segments.push_front(oldest);
             return Err(StoreError::io("remove", &path, e));
         }
-        // Not durable yet: after a power failure the file may be back, which only costs space.
-        Ok(true)
+        self.fs
+            .sync_dir(&self.dir)
+            .map_err(|e| StoreError::io("sync", &self.dir, e))?;
+        Ok(Some(oldest))
+    }
+
+    /// Gives the space of a removed file back piece by piece: the system would free a gigabyte in one go, and senders would
+    /// wait for it. What a reader still holds goes with that reader, as a whole.
+    pub(crate) fn release(&self, removed: Arc<Segment<F>>, pause: impl Fn()) {
+        let Some(file) = Arc::into_inner(removed).and_then(|segment| segment.file.into_inner())
+        else {
+            return;
+        };
+        let mut len = self.file_size;
+        while len > 0 {
+            len = len.saturating_sub(RELEASE_STEP);
+            if file.set_len(len).is_err() {
+                return;
+            }
+            pause();
+        }
     }
 
     /// Ends the log at `end`: later files are removed, and what lies behind the end in its own file

@@ -17,6 +17,8 @@ use crate::{AppendRefusal, StoreError, StoreEvents};
 const CHECKPOINT_BYTES: i64 = 24 * 1024 * 1024;
 /// Log in front of the safe point that a start checks, at least; at most it is this and [`CHECKPOINT_BYTES`] twice.
 const CHECKED_BYTES: i64 = 1024 * 1024;
+/// Between two pieces of a file whose space is given back.
+const RELEASE_PAUSE_MS: u64 = 5;
 /// Files that one decision on retention looks at: it deletes ten at most, and never the last.
 const RETENTION_FILES: usize = 11;
 
@@ -145,20 +147,29 @@ impl<E: StoreEvents, F: FileSystem> Upkeep<'_, E, F> {
         let pause = || {
             shared.pause(shared.config.delete_commit_log_files_interval_ms);
         };
-        for segment in segments.iter().take(decision.delete_oldest) {
+        let ends = segments.iter().take(decision.delete_oldest);
+        let ends: Vec<i64> = ends
+            .map(|segment| segment.start() + shared.log.file_size())
+            .collect();
+        drop(segments);
+        for end in ends {
             // What a power failure brings back of a file must be whole, as the log begins with it then. And units of its
             // messages must not be in memory only: a queue that lost them would give their places to other messages.
-            let end = segment.start() + shared.log.file_size();
             let safe = || lock(&shared.checkpoint).offset();
             if end > safe() && (shared.advance_checkpoint().is_err() || end > safe()) {
                 break;
             }
             match shared.log.remove_oldest() {
-                Ok(true) => tracing::info!(
-                    "deleted an expired file, the log begins at {} now",
-                    shared.log.min_offset()
-                ),
-                Ok(false) => break,
+                Ok(Some(removed)) => {
+                    tracing::info!(
+                        "deleted an expired file, the log begins at {} now",
+                        shared.log.min_offset()
+                    );
+                    shared
+                        .log
+                        .release(removed, || shared.pause(RELEASE_PAUSE_MS));
+                }
+                Ok(None) => break,
                 Err(e) => {
                     tracing::error!("{}", e.with_cause());
                     break;
