@@ -1,6 +1,9 @@
 //! The root of the command line. Each noun declares its own arguments in `commands`.
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     bench, broker, client, cluster, completion, config, consume, dev, dlq, doctor, error, group,
@@ -29,6 +32,29 @@ pub(crate) struct Cli {
     before: BeforeCommand,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads a command line; the names of options that were given to a command which has no use for them come with it.
+    pub(crate) fn read(args: Vec<OsString>) -> Result<(Self, Vec<&'static str>), clap::Error> {
+        let matches = Self::command().try_get_matches_from(args)?;
+        let unused = unused(Self::command(), &matches);
+        Ok((Self::from_arg_matches(&matches)?, unused))
+    }
+}
+
+/// Those of the flags in [`BeforeCommand`] that were given, and that the command itself does not have.
+fn unused(root: clap::Command, matches: &ArgMatches) -> Vec<&'static str> {
+    let (mut command, mut matches) = (&root, matches);
+    while let Some((name, below)) = matches.subcommand()
+        && let Some(found) = command.find_subcommand(name)
+    {
+        (command, matches) = (found, below);
+    }
+    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let known = |id: &str| command.get_arguments().any(|arg| arg.get_id() == id);
+    let flags = ["namesrv", "profile"].into_iter();
+    flags.filter(|id| given(id) && !known(id)).collect()
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,6 +110,19 @@ mod tests {
     #[test]
     fn the_tree_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_without_use_are_named() {
+        let unused = |line: &str| {
+            let args = line.split(' ').map(OsString::from).collect();
+            Cli::read(args).expect(line).1
+        };
+        assert_eq!(unused("mq -n a:1 topic list"), [""; 0]);
+        assert_eq!(unused("mq --profile p topic list -n a:1"), [""; 0]);
+        assert_eq!(unused("mq -n a:1 mqadmin topicList"), [""; 0]);
+        assert_eq!(unused("mq store info s -n a:1"), ["namesrv"]);
+        assert_eq!(unused("mq --profile p dev"), ["profile"]);
     }
 
     /// The `mq` calls in a text as people would type them, words apart. What follows two blanks is a remark.

@@ -8,7 +8,6 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap_complete::CompleteEnv;
 
 use crate::args::Cli;
@@ -52,7 +51,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             .collect();
         return program.run(&words, &output).into();
     }
-    let cli = match Cli::try_parse_from(args) {
+    let (cli, unused) = match Cli::read(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version arrive here as well. A reader that went away does not matter.
@@ -60,6 +59,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
+    for flag in unused {
+        output.note(&format!("warning: --{flag} has no effect on this command"));
+    }
     commands::run(cli.command, &output)
         .unwrap_or_else(|error| output.error(&error))
         .into()
