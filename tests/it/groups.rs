@@ -19,13 +19,13 @@ fn shell() -> Shell {
 }
 
 /// A member of a group, until it is dropped.
-struct Member {
+pub(crate) struct Member {
     process: Process,
     _folder: Folder,
 }
 
 impl Member {
-    fn join(shell: &Shell, topic: &str, group: &str) -> Self {
+    pub(crate) fn join(shell: &Shell, topic: &str, group: &str) -> Self {
         let folder = Folder::new();
         let line = format!("consume {topic} --group {group} --follow");
         let output = folder.join("consumed");

@@ -1,6 +1,7 @@
 //! Our executable, run as its users run it.
 
 mod bench;
+mod consoles;
 mod crash;
 mod dashboard;
 mod dropin;

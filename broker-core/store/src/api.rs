@@ -279,6 +279,8 @@ pub struct StoreStatus {
     pub put_time_distribution: [u64; 13],
     /// The longest of them, in milliseconds.
     pub put_time_max_ms: u64,
+    /// The longest read of messages from the log's files, in milliseconds; 0 when all came from memory.
+    pub get_time_max_ms: u64,
     /// Bytes waiting in front of the writer.
     pub append_queue_bytes: usize,
     /// Store time of the oldest message in the log, in milliseconds since the epoch.

@@ -202,7 +202,14 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             self.announce(readable);
         }
         let mut buffer = vec![0; near.iter().map(|records| span(records).1).sum()];
-        let Some((read, unread)) = self.fill(&near, &mut buffer, how) else {
+        let begin_ms = self.shared.clock.now_ms();
+        let filled = self.fill(&near, &mut buffer, how);
+        let took_ms = (self.shared.clock.now_ms() - begin_ms).max(0);
+        self.shared
+            .counters
+            .get_time_max_ms
+            .fetch_max(took_ms.unsigned_abs(), Ordering::Relaxed);
+        let Some((read, unread)) = filled else {
             return Ok(None);
         };
         failure = unread.or(failure);

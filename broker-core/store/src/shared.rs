@@ -97,6 +97,7 @@ pub(crate) struct Counters {
     pub(crate) failed: AtomicU64,
     pub(crate) put_times: [AtomicU64; 13],
     pub(crate) put_time_max_ms: AtomicU64,
+    pub(crate) get_time_max_ms: AtomicU64,
 }
 
 impl Counters {

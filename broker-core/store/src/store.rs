@@ -250,6 +250,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                 .each_ref()
                 .map(|count| count.load(Ordering::Relaxed)),
             put_time_max_ms: counters.put_time_max_ms.load(Ordering::Relaxed),
+            get_time_max_ms: counters.get_time_max_ms.load(Ordering::Relaxed),
             append_queue_bytes: shared.appends.waiting_bytes(),
             earliest_message_timestamp: self.earliest_message_timestamp(),
             boot_timestamp: shared.boot_timestamp,

@@ -62,6 +62,14 @@ pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Reply, Re
         status.put_time_max_ms.to_string(),
     );
     set(
+        "getMessageEntireTimeMax",
+        status.get_time_max_ms.to_string(),
+    );
+    for (name, share) in [("putLatency99", 0.99), ("putLatency999", 0.999)] {
+        let latency = percentile(&status.put_time_distribution, share);
+        set(name, format!("{latency:.2}"));
+    }
+    set(
         "putMessageDistributeTime",
         distribution(&status.put_time_distribution),
     );
@@ -228,6 +236,20 @@ fn distribution(classes: &[u64; 13]) -> String {
     text
 }
 
+/// Milliseconds below which this share of the put times lies, as far as their classes tell; above the last bound, the bound.
+fn percentile(classes: &[u64; 13], share: f64) -> f64 {
+    let rank = classes.iter().sum::<u64>() as f64 * share;
+    let (mut below, mut lower) = (0.0, 0.0);
+    for (count, upper) in classes.iter().zip(PUT_TIME_CLASSES_MS) {
+        let (count, upper) = (*count as f64, upper as f64);
+        if count > 0.0 && below + count >= rank {
+            return lower + (upper - lower) * (rank - below) / count;
+        }
+        (below, lower) = (below + count, upper);
+    }
+    if below < rank { lower } else { 0.0 }
+}
+
 /// As Apache writes sizes: base 1024, two digits at most, a blank before the unit.
 fn bytes(count: i64) -> String {
     let mut value = count.max(0) as f64;
@@ -248,6 +270,18 @@ fn bytes(count: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentiles_lie_within_their_class() {
+        let mut classes = [0; 13];
+        assert!(percentile(&classes, 0.99).abs() < 0.01);
+        classes[0] = 980;
+        classes[1] = 20;
+        assert!((percentile(&classes, 0.5) - 0.51).abs() < 0.01);
+        assert!((percentile(&classes, 0.99) - 5.5).abs() < 0.01);
+        classes[12] = 1000;
+        assert!((percentile(&classes, 0.99) - 10_000.0).abs() < 0.01);
+    }
 
     #[test]
     fn texts_have_the_shape_that_tools_take_apart() {
