@@ -12,8 +12,8 @@ const SYSTEM_ERROR: i64 = 1;
 /// `orders` with ten messages, and a member of `billing` that has read them.
 fn cluster() -> (Shell, Member) {
     let shell = Shell::with(&["broker-a"]);
-    shell.run("topic create orders --queues 1");
-    shell.run("send orders m --count 10 --keys k1");
+    shell.run("topic create orders --queues 2");
+    shell.run("send orders m --count 10 --keys k1 --queue broker-a:0");
     shell.run("group create billing");
     shell.run("group reset billing --topic orders --to earliest --yes");
     let member = Member::join(&shell, "orders", "billing");
@@ -128,7 +128,14 @@ fn a_broker_tells_of_topics_groups_clients_and_messages() {
     }
     let time = json!({"topic": "orders", "queueId": 0, "timestamp": 0});
     let queue = json!({"topic": "orders", "queueId": 0});
-    for (code, fields, offset) in [(29, &time, "0"), (30, &queue, "10"), (31, &queue, "0")] {
+    let empty = json!({"topic": "orders", "queueId": 1});
+    for (code, fields, offset) in [
+        (29, &time, "0"),
+        (30, &queue, "10"),
+        (31, &queue, "0"),
+        (30, &empty, "0"),
+        (31, &empty, "0"),
+    ] {
         let answer = ask(&mut broker, code, fields);
         assert_eq!(answer.ext_fields["offset"], *offset, "{code}: {answer:?}");
     }

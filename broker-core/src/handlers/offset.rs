@@ -67,15 +67,12 @@ pub(crate) fn max_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply
     offset_answer(broker.store.max_offset(&header.topic, header.queue_id))
 }
 
-/// `GET_MIN_OFFSET` (31): −1 for a queue that does not exist.
+/// `GET_MIN_OFFSET` (31): 0 for a queue that nothing was sent to yet, as Apache's brokers of 4.9 and 5.3 answer: clients
+/// that go to the beginning refuse to go below it.
 pub(crate) fn min_offset(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let header: QueueRequestHeader = request.header()?;
-    offset_answer(
-        broker
-            .store
-            .min_offset(&header.topic, header.queue_id)
-            .unwrap_or(-1),
-    )
+    let min = broker.store.min_offset(&header.topic, header.queue_id);
+    offset_answer(min.unwrap_or(0))
 }
 
 /// `SEARCH_OFFSET_BY_TIMESTAMP` (29). Clients before 5.1 name no boundary and get 4.9's answer.
