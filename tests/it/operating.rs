@@ -1,8 +1,11 @@
 //! Settings, drains and health: what an operator does with running servers.
 
+use std::fs::File;
 use std::process::Output;
+use std::time::{Duration, SystemTime};
 
-use mq_tests::{BrokerConfig, Maker, Namesrv, mq};
+use mq_tests::shell::Shell;
+use mq_tests::{BrokerConfig, Maker, Namesrv, mq, wait};
 use serde_json::Value;
 
 fn output(namesrv: &Namesrv, line: &str) -> Output {
@@ -287,4 +290,31 @@ fn an_address_that_cannot_be_reached_is_explained() {
     for words in ["it advertises 169.254.77.77", "brokerIP1", "rewrite"] {
         assert!(line.contains(words), "{words}: {line}");
     }
+}
+
+#[test]
+fn files_go_by_the_time_that_a_running_broker_is_told() {
+    let shell = Shell::of(&["broker-a"], |config| {
+        config
+            .set("mappedFileSizeCommitLog", "1048576")
+            .set("cleanResourceInterval", "100")
+    });
+    let broker = &shell.brokers[0];
+    shell.run("topic create orders --queues 1");
+    shell.run("bench send orders --size 64KiB --duration 1s --warmup 0s");
+    let log = broker.config.store().join("commitlog");
+    let first = log.join("00000000000000000000");
+    let old = SystemTime::now() - Duration::from_secs(2 * 3600);
+    let file = File::options().write(true).open(&first);
+    file.and_then(|file| file.set_modified(old))
+        .expect("its first file");
+    let address = format!("127.0.0.1:{}", broker.config.port);
+    let delete = format!("mqadmin deleteExpiredCommitLog -b {address}");
+    shell.run(&delete);
+    assert!(first.exists(), "72 hours have not passed");
+    shell.run("broker config set fileReservedTime=1 --all --yes");
+    shell.run(&delete);
+    wait::until("the file to go", Duration::from_secs(30), || {
+        (!first.exists()).then_some(())
+    });
 }

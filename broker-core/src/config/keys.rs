@@ -222,17 +222,17 @@ keys! {
         => "milliseconds that a send waits for its flush under SYNC_FLUSH";
 
     // Keeping and deleting.
-    "fileReservedTime" file_reserved_time: u32 = 72, AtStart, in COUNT
+    "fileReservedTime" file_reserved_time: u32 = 72, Live, in COUNT
         => "hours that messages are kept";
-    "deleteWhen" delete_when: Vec<u8> = vec![4], AtStart
+    "deleteWhen" delete_when: Vec<u8> = vec![4], Live
         => "hours of the day in which expired files are deleted, joined by semicolons";
-    "diskMaxUsedSpaceRatio" disk_max_used_space_ratio: u8 = 75, AtStart, in 10..=95
+    "diskMaxUsedSpaceRatio" disk_max_used_space_ratio: u8 = 75, Live, in 10..=95
         => "percent of the disk above which expired files are deleted at any hour";
     "diskSpaceCleanForciblyRatio" disk_space_clean_forcibly_ratio: u8 = 85, AtStart, in 10..=100
         => "percent of the disk above which the oldest files are deleted before they expire (a key of 5.x)";
     "diskSpaceWarningLevelRatio" disk_space_warning_level_ratio: u8 = 90, AtStart, in 10..=100
         => "percent of the disk above which sends are refused (a key of 5.x)";
-    "cleanFileForciblyEnable" clean_file_forcibly_enable: bool = true, AtStart
+    "cleanFileForciblyEnable" clean_file_forcibly_enable: bool = true, Live
         => "whether files may be deleted before they expire";
     "cleanResourceInterval" clean_resource_interval: u64 = 10_000, AtStart, in COUNT
         => "milliseconds between two looks for expired files";

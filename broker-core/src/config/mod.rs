@@ -19,7 +19,7 @@ use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE};
 use remoting::protocol::properties::{self, PropertiesError, Property};
 use remoting::transport::tls::TlsSettings;
 use store::fs::OsFileSystem;
-use store::{StoreConfig, json_file};
+use store::{RetentionRules, StoreConfig, json_file};
 use thiserror::Error;
 
 pub use environment::Environment;
@@ -254,6 +254,18 @@ impl BrokerConfig {
         self.store_path_root_dir.join("config").join(name)
     }
 
+    /// Which files of the log go, and when.
+    pub(crate) fn retention(&self) -> RetentionRules {
+        RetentionRules {
+            file_reserved_hours: self.file_reserved_time,
+            delete_when: self.delete_when.clone(),
+            disk_max_used_space_ratio: self.disk_max_used_space_ratio,
+            disk_space_clean_forcibly_ratio: self.disk_space_clean_forcibly_ratio,
+            disk_space_warning_level_ratio: self.disk_space_warning_level_ratio,
+            clean_file_forcibly: self.clean_file_forcibly_enable,
+        }
+    }
+
     /// What the store is told, for a broker that listens on `port`. Looks up `brokerIP1` when that
     /// is a name.
     pub fn store_config(&self, port: u16) -> Result<StoreConfig, ConfigError> {
@@ -270,12 +282,7 @@ impl BrokerConfig {
             flush_consume_queue_thorough_interval_ms: self.flush_consume_queue_thorough_interval,
             sync_flush_timeout_ms: self.sync_flush_timeout,
             max_message_size: self.max_message_size,
-            file_reserved_hours: self.file_reserved_time,
-            delete_when: self.delete_when.clone(),
-            disk_max_used_space_ratio: self.disk_max_used_space_ratio,
-            disk_space_clean_forcibly_ratio: self.disk_space_clean_forcibly_ratio,
-            disk_space_warning_level_ratio: self.disk_space_warning_level_ratio,
-            clean_file_forcibly: self.clean_file_forcibly_enable,
+            retention: self.retention(),
             clean_resource_interval_ms: self.clean_resource_interval,
             delete_commit_log_files_interval_ms: self.delete_commit_log_files_interval,
             message_index_enable: self.message_index_enable,

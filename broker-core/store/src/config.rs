@@ -45,18 +45,8 @@ pub struct StoreConfig {
     pub sync_flush_timeout_ms: u64,
     /// `maxMessageSize`: bytes of a body. A record may be 64 KiB longer.
     pub max_message_size: u32,
-    /// `fileReservedTime`, in hours.
-    pub file_reserved_hours: u32,
-    /// `deleteWhen`: local hours in which expired files are deleted.
-    pub delete_when: Vec<u8>,
-    /// `diskMaxUsedSpaceRatio`, in percent: above it expired files are deleted at any hour.
-    pub disk_max_used_space_ratio: u8,
-    /// `diskSpaceCleanForciblyRatio`, in percent: above it the oldest files go even if not expired.
-    pub disk_space_clean_forcibly_ratio: u8,
-    /// `diskSpaceWarningLevelRatio`, in percent: above it appends are refused.
-    pub disk_space_warning_level_ratio: u8,
-    /// `cleanFileForciblyEnable`.
-    pub clean_file_forcibly: bool,
+    /// What is kept for how long, at the start; [`crate::Store::set_retention`] changes it.
+    pub retention: RetentionRules,
     /// `cleanResourceInterval`.
     pub clean_resource_interval_ms: u64,
     /// `deleteCommitLogFilesInterval`: pause between two deletions.
@@ -94,6 +84,36 @@ pub struct StoreConfig {
     pub hot_tail_bytes: usize,
 }
 
+/// Which files of the log go, and when the disk counts as full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionRules {
+    /// `fileReservedTime`, in hours.
+    pub file_reserved_hours: u32,
+    /// `deleteWhen`: local hours in which expired files are deleted.
+    pub delete_when: Vec<u8>,
+    /// `diskMaxUsedSpaceRatio`, in percent: above it expired files are deleted at any hour.
+    pub disk_max_used_space_ratio: u8,
+    /// `diskSpaceCleanForciblyRatio`, in percent: above it the oldest files go even if not expired.
+    pub disk_space_clean_forcibly_ratio: u8,
+    /// `diskSpaceWarningLevelRatio`, in percent: above it appends are refused.
+    pub disk_space_warning_level_ratio: u8,
+    /// `cleanFileForciblyEnable`.
+    pub clean_file_forcibly: bool,
+}
+
+impl Default for RetentionRules {
+    fn default() -> Self {
+        Self {
+            file_reserved_hours: 72,
+            delete_when: vec![4],
+            disk_max_used_space_ratio: 75,
+            disk_space_clean_forcibly_ratio: 85,
+            disk_space_warning_level_ratio: 90,
+            clean_file_forcibly: true,
+        }
+    }
+}
+
 /// Bytes of a record beyond its body: topic, properties and fields.
 pub(crate) const RECORD_OVERHEAD_MAX: u32 = 64 * 1024;
 
@@ -113,12 +133,7 @@ impl StoreConfig {
             flush_consume_queue_thorough_interval_ms: 60_000,
             sync_flush_timeout_ms: 5_000,
             max_message_size: 4 * 1024 * 1024,
-            file_reserved_hours: 72,
-            delete_when: vec![4],
-            disk_max_used_space_ratio: 75,
-            disk_space_clean_forcibly_ratio: 85,
-            disk_space_warning_level_ratio: 90,
-            clean_file_forcibly: true,
+            retention: RetentionRules::default(),
             clean_resource_interval_ms: 10_000,
             delete_commit_log_files_interval_ms: 100,
             message_index_enable: true,

@@ -35,6 +35,6 @@ mod writer;
 
 pub use api::*;
 pub use clock::Clock;
-pub use config::{FlushMode, StoreConfig};
+pub use config::{FlushMode, RetentionRules, StoreConfig};
 pub use error::StoreError;
 pub use store::Store;

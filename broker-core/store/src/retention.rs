@@ -11,7 +11,7 @@
 //! One deviation: Apache looks at the partition of the queues after that of the log, and a roomy
 //! one clears the "full" which the other has just set. Here either one makes the store full.
 
-use crate::config::StoreConfig;
+use crate::config::RetentionRules;
 use jiff::ZonedDateTime;
 
 /// How full the partitions are, from 0 to 1; `None` where it could not be found out.
@@ -64,7 +64,7 @@ impl Retention {
     /// oldest segment first. `now` carries the time zone in which `deleteWhen` is meant.
     pub(crate) fn decide(
         &mut self,
-        config: &StoreConfig,
+        rules: &RetentionRules,
         now: &ZonedDateTime,
         segments_modified_ms: &[i64],
         used: UsedRatios,
@@ -73,8 +73,8 @@ impl Retention {
         let percent = |n: u8| f64::from(n) / 100.0;
         let above = |limit: f64| ratios.iter().flatten().any(|&ratio| ratio > limit);
 
-        let warning = percent(config.disk_space_warning_level_ratio);
-        let forcible = percent(config.disk_space_clean_forcibly_ratio);
+        let warning = percent(rules.disk_space_warning_level_ratio);
+        let forcible = percent(rules.disk_space_clean_forcibly_ratio);
         let clean_immediately = above(warning) || above(forcible);
         if above(warning) {
             self.disk_full = true;
@@ -85,9 +85,9 @@ impl Retention {
 
         // An unknown ratio deletes what has expired, as Apache does: nothing is lost by that which
         // would not go at the next `deleteWhen`.
-        let max_used = percent(config.disk_max_used_space_ratio.clamp(10, 95));
+        let max_used = percent(rules.disk_max_used_space_ratio.clamp(10, 95));
         let unknown = ratios.iter().any(Option::is_none);
-        let trigger = if config
+        let trigger = if rules
             .delete_when
             .iter()
             .any(|&hour| i32::from(hour) == i32::from(now.hour()))
@@ -102,10 +102,10 @@ impl Retention {
         };
         self.manual_rounds = self.manual_rounds.saturating_sub(1);
 
-        let reserved_ms = i64::from(config.file_reserved_hours) * 3_600_000;
+        let reserved_ms = i64::from(rules.file_reserved_hours) * 3_600_000;
         let now_ms = now.timestamp().as_millisecond();
         let expired = |modified_ms: i64| modified_ms.saturating_add(reserved_ms) <= now_ms;
-        let at_once = clean_immediately && config.clean_file_forcibly;
+        let at_once = clean_immediately && rules.clean_file_forcibly;
         let mut delete_oldest = 0;
         let mut forcibly = false;
         if trigger.is_some() {
@@ -160,10 +160,6 @@ mod tests {
             .collect()
     }
 
-    fn config() -> StoreConfig {
-        StoreConfig::new("unused")
-    }
-
     fn used(log: f64, queues: f64) -> UsedRatios {
         UsedRatios {
             commit_log: Some(log),
@@ -202,7 +198,12 @@ mod tests {
         for (n, (hour, ages, used, trigger, deleted, forcibly)) in cases.iter().enumerate() {
             let now = at_hour(*hour);
             let mut retention = Retention::default();
-            let decision = retention.decide(&config(), &now, &modified(ages, &now), *used);
+            let decision = retention.decide(
+                &RetentionRules::default(),
+                &now,
+                &modified(ages, &now),
+                *used,
+            );
             assert_eq!(decision.trigger, *trigger, "case {n}");
             assert_eq!(decision.delete_oldest, *deleted, "case {n}");
             assert_eq!(decision.forcibly, *forcibly, "case {n}");
@@ -212,12 +213,12 @@ mod tests {
     #[test]
     fn nothing_is_deleted_early_when_that_is_forbidden() {
         let now = at_hour(3);
-        let config = StoreConfig {
+        let rules = RetentionRules {
             clean_file_forcibly: false,
-            ..config()
+            ..RetentionRules::default()
         };
         let modified = modified(&[100, 10, 0], &now);
-        let decision = Retention::default().decide(&config, &now, &modified, used(0.95, 0.1));
+        let decision = Retention::default().decide(&rules, &now, &modified, used(0.95, 0.1));
         assert_eq!((decision.delete_oldest, decision.disk_full), (1, true));
     }
 
@@ -225,7 +226,11 @@ mod tests {
     fn full_stays_full_until_the_forcible_ratio() {
         let now = at_hour(3);
         let mut retention = Retention::default();
-        let mut full = |used| retention.decide(&config(), &now, &[], used).disk_full;
+        let mut full = |used| {
+            retention
+                .decide(&RetentionRules::default(), &now, &[], used)
+                .disk_full
+        };
         let steps = [
             (used(0.90, 0.1), false),
             (used(0.901, 0.1), true),
@@ -255,7 +260,8 @@ mod tests {
         retention.delete_manually();
         let mut deleted = 0;
         for _ in 0..30 {
-            let decision = retention.decide(&config(), &now, &modified, used(0.1, 0.1));
+            let decision =
+                retention.decide(&RetentionRules::default(), &now, &modified, used(0.1, 0.1));
             deleted += decision.delete_oldest;
         }
         assert_eq!(deleted, 20);

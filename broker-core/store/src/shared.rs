@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::append_queue::AppendQueue;
 use crate::commit_log::{CommitLog, Segment};
-use crate::config::FlushMode;
+use crate::config::{FlushMode, RetentionRules};
 use crate::consume_queue::ConsumeQueue;
 use crate::consume_queues::ConsumeQueues;
 use crate::fs::{File, FileSystem};
@@ -56,6 +56,7 @@ pub(crate) struct Shared<E: StoreEvents, F: FileSystem> {
     pub(crate) written_timestamp: AtomicI64,
     read_only: OnceLock<Arc<str>>,
     pub(crate) disk_full: AtomicBool,
+    pub(crate) retention: Mutex<RetentionRules>,
     pub(crate) counters: Counters,
     pub(crate) boot_timestamp: i64,
     /// Bytes of this machine's memory.
@@ -155,6 +156,7 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
             written_timestamp: AtomicI64::new(opened.last_timestamp),
             read_only: OnceLock::new(),
             disk_full: AtomicBool::new(false),
+            retention: Mutex::new(config.retention.clone()),
             counters: Counters::default(),
             boot_timestamp: clock.now_ms(),
             memory_bytes: memory_bytes(),

@@ -17,8 +17,8 @@ use crate::lock::{AbortMark, StoreLock};
 use crate::shared::{Shared, lock};
 use crate::upkeep::used_ratios;
 use crate::{
-    AppendRefusal, Clock, ShutdownReport, StoreConfig, StoreError, StoreEvents, StoreStatus, Wait,
-    flush, recovery, upkeep, writer,
+    AppendRefusal, Clock, RetentionRules, ShutdownReport, StoreConfig, StoreError, StoreEvents,
+    StoreStatus, Wait, flush, recovery, upkeep, writer,
 };
 
 /// A store folder in use. Dropping it without [`Store::shutdown`] leaves the folder as a crash
@@ -226,6 +226,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
     pub fn delete_expired_files(&self) {
         self.shared.clean_now.store(true, Ordering::Release);
         self.shared.upkeep_signal.raise();
+    }
+
+    /// Changes what is kept for how long, from the next look at the files on.
+    pub fn set_retention(&self, rules: RetentionRules) {
+        *lock(&self.shared.retention) = rules;
     }
 
     /// How the store is doing.

@@ -135,7 +135,8 @@ impl<E: StoreEvents, F: FileSystem> Upkeep<'_, E, F> {
             return;
         };
         let now = now.to_zoned_datetime(jiff::tz::TimeZone::system());
-        let decision = self.retention.decide(&shared.config, &now, &modified, used);
+        let rules = lock(&shared.retention).clone();
+        let decision = self.retention.decide(&rules, &now, &modified, used);
         let was_full = shared.disk_full.swap(decision.disk_full, Ordering::Relaxed);
         if decision.disk_full && !was_full {
             tracing::error!("the disk is too full, messages are refused: {used:?}");

@@ -23,7 +23,8 @@ use sim::{Fault, Random, SimFs};
 use store::inspect::{OfflineStore, Severity};
 use store::{
     AppendError, AppendRefusal, Appended, Arrival, Clock, Done, FlushMode, ReadFrom, ReadOutcome,
-    ReadRequest, ReadStatus, Store, StoreConfig, StoreError, StoreEvents, Wait, json_file,
+    ReadRequest, ReadStatus, RetentionRules, Store, StoreConfig, StoreError, StoreEvents, Wait,
+    json_file,
 };
 
 const ROOT: &str = "/store";
@@ -83,8 +84,11 @@ fn config(flush_mode: FlushMode) -> StoreConfig {
         flush_consume_queue_thorough_interval_ms: 50,
         max_hash_slot_num: 16,
         max_index_num: 12,
-        delete_when: vec![],
-        file_reserved_hours: 0,
+        retention: RetentionRules {
+            delete_when: vec![],
+            file_reserved_hours: 0,
+            ..RetentionRules::default()
+        },
         delete_commit_log_files_interval_ms: 0,
         clean_resource_interval_ms: i64::MAX as u64,
         hot_tail_bytes: 32 * 1024,

@@ -28,13 +28,14 @@ pub(crate) fn config(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal>
 pub(crate) fn update_config(broker: &Broker, request: &Request<'_>) -> Result<Reply, Refusal> {
     let text = str::from_utf8(request.body())
         .map_err(|e| Refusal::system(format!("request body: {e}")))?;
-    broker.config.change(text).map_err(|error| {
+    let changed = broker.config.change(text).map_err(|error| {
         let code = match error {
             UpdateError::Refused(_) => ResponseCode::NO_PERMISSION,
             _ => ResponseCode::SYSTEM_ERROR,
         };
         Refusal::new(code, error.to_string())
     })?;
+    broker.store.set_retention(changed.retention());
     // Whatever the value: tools give back what was wiped at name servers by setting it to what it is.
     let sets_permission = properties::parse(text).is_ok_and(|changes| {
         changes

@@ -203,12 +203,12 @@ impl<F: FileSystem> OfflineStore<F> {
     /// When a file of the log that was last changed at a time will be deleted: in the first of the hours `deleteWhen`
     /// after `fileReservedTime` is over.
     fn deleted_ms(&self, modified_ms: i64, now_ms: i64) -> Option<i64> {
-        let reserved_ms = i64::from(self.config.file_reserved_hours) * 3_600_000;
+        let reserved_ms = i64::from(self.config.retention.file_reserved_hours) * 3_600_000;
         let at = Timestamp::from_millisecond((modified_ms + reserved_ms).max(now_ms)).ok()?;
         let mut at: ZonedDateTime = at.to_zoned_datetime(TimeZone::system());
         for _ in 0..=24 {
             let due = |hour: &u8| i32::from(*hour) == i32::from(at.hour());
-            if self.config.delete_when.iter().any(due) {
+            if self.config.retention.delete_when.iter().any(due) {
                 return Some(at.timestamp().as_millisecond());
             }
             let next = at.checked_add(1.hour()).ok()?;
