@@ -1,6 +1,9 @@
 //! What Apache's web dashboard and the Prometheus exporter ask, request by request, and what they read in the answers.
 
+use std::time::Duration;
+
 use mq_tests::shell::Shell;
+use mq_tests::wait;
 use mq_tests::wire::{self, Answer, Connection};
 use regex::Regex;
 use serde_json::{Value, json};
@@ -17,6 +20,9 @@ fn cluster() -> (Shell, Member) {
     shell.run("group create billing");
     shell.run("group reset billing --topic orders --to earliest --yes");
     let member = Member::join(&shell, "orders", "billing");
+    wait::until("all to be read", Duration::from_secs(30), || {
+        (member.lines() >= 10).then_some(())
+    });
     (shell, member)
 }
 

@@ -41,7 +41,7 @@ impl Member {
     }
 
     /// Messages consumed.
-    fn lines(&self) -> usize {
+    pub(crate) fn lines(&self) -> usize {
         self.process.output().lines().count()
     }
 }

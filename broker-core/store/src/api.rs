@@ -279,7 +279,7 @@ pub struct StoreStatus {
     pub put_time_distribution: [u64; 13],
     /// The longest of them, in milliseconds.
     pub put_time_max_ms: u64,
-    /// The longest read of messages from the log's files, in milliseconds; 0 when all came from memory.
+    /// The longest read of messages from the log's files that could wait for the disk, in milliseconds.
     pub get_time_max_ms: u64,
     /// Bytes waiting in front of the writer.
     pub append_queue_bytes: usize,

@@ -202,13 +202,14 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             self.announce(readable);
         }
         let mut buffer = vec![0; near.iter().map(|records| span(records).1).sum()];
-        let begin_ms = self.shared.clock.now_ms();
+        // Where the disk is not waited for, there is nothing worth measuring.
+        let begin_ms = (how == ReadFrom::Anywhere).then(|| self.shared.clock.now_ms());
         let filled = self.fill(&near, &mut buffer, how);
-        let took_ms = (self.shared.clock.now_ms() - begin_ms).max(0);
-        self.shared
-            .counters
-            .get_time_max_ms
-            .fetch_max(took_ms.unsigned_abs(), Ordering::Relaxed);
+        if let Some(begin_ms) = begin_ms {
+            let took_ms = (self.shared.clock.now_ms() - begin_ms).max(0);
+            let longest = &self.shared.counters.get_time_max_ms;
+            longest.fetch_max(took_ms.unsigned_abs(), Ordering::Relaxed);
+        }
         let Some((read, unread)) = filled else {
             return Ok(None);
         };

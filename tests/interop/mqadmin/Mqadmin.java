@@ -59,7 +59,7 @@ public class Mqadmin {
         Thread verb = new Thread(() -> MQAdminStartup.main0(words, null));
         verb.start();
         while (verb.isAlive() && !hasWholeLine(printed.toString("UTF-8"), text)) {
-            Thread.sleep(20);
+            verb.join(20);
         }
         // What it says of being stopped is nothing that it would say otherwise.
         System.setErr(new PrintStream(OutputStream.nullOutputStream()));
