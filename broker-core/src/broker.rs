@@ -15,7 +15,7 @@ use remoting::transport::connection::{Connection, Limits};
 use remoting::transport::listener::{self, Listening};
 use remoting::transport::router::{Pool, Refusal, Router, Server};
 use remoting::transport::tls::{TlsError, TlsServer};
-use remoting::transport::workers::Workers;
+use remoting::transport::workers::{Priority, Workers};
 use store::fs::OsFileSystem;
 use store::{AppendError, AppendRefusal, Appended, Clock, ShutdownReport, Store, StoreError, Wait};
 use tokio::runtime::Handle;
@@ -40,7 +40,7 @@ use crate::table_file::TableError;
 use crate::topics::Topics;
 use crate::transactions::{self, Committed};
 
-/// Cold reads, queries, searches by time.
+/// Cold reads, queries, searches by time. A consumer of old messages must not make senders wait.
 const READ_THREADS: usize = 4;
 /// Changes are made by one thread, in the order in which they come.
 const ADMIN_THREADS: usize = 1;
@@ -318,8 +318,8 @@ impl Broker {
             stats,
             schedule,
             registration: Registration::new(port),
-            read: pool("broker-read", READ_THREADS, &current)?,
-            admin: pool("broker-admin", ADMIN_THREADS, &current)?,
+            read: pool("broker-read", READ_THREADS, Priority::Low, &current)?,
+            admin: pool("broker-admin", ADMIN_THREADS, Priority::Normal, &current)?,
             runtime: Handle::current(),
             clients: Mutex::default(),
             locks: Mutex::default(),
@@ -490,8 +490,14 @@ impl Server for Broker {
     }
 }
 
-fn pool(name: &str, threads: usize, config: &BrokerConfig) -> Result<Pool, StartError> {
-    let workers = Workers::start(name, threads, QUEUE_CAPACITY).map_err(StartError::Thread)?;
+fn pool(
+    name: &str,
+    threads: usize,
+    priority: Priority,
+    config: &BrokerConfig,
+) -> Result<Pool, StartError> {
+    let workers =
+        Workers::start(name, threads, QUEUE_CAPACITY, priority).map_err(StartError::Thread)?;
     Ok(Pool {
         workers: Arc::new(workers),
         max_wait: Duration::from_millis(config.wait_time_mills_in_pull_queue),

@@ -9,7 +9,7 @@ use remoting::transport::connection::Limits;
 use remoting::transport::listener::{self, Listening};
 use remoting::transport::router::{Pool, Router};
 use remoting::transport::tls::{TlsError, TlsServer};
-use remoting::transport::workers::Workers;
+use remoting::transport::workers::{Priority, Workers};
 use thiserror::Error;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -117,7 +117,8 @@ async fn watch_brokers(state: Arc<State>) {
 }
 
 fn pool(name: &str, threads: usize) -> Result<Pool, StartError> {
-    let workers = Workers::start(name, threads, QUEUE_CAPACITY).map_err(StartError::Thread)?;
+    let workers = Workers::start(name, threads, QUEUE_CAPACITY, Priority::Normal)
+        .map_err(StartError::Thread)?;
     Ok(Pool {
         workers: Arc::new(workers),
         max_wait: MAX_WAIT,

@@ -12,6 +12,7 @@ pub mod json_file;
 mod api;
 mod append_queue;
 mod checkpoint;
+mod cold_part;
 mod commit_log;
 mod config;
 mod consume_queue;

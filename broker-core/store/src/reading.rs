@@ -153,6 +153,11 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         let runs = if hot {
             pieces.into_runs()
         } else {
+            let first = chosen[0].unit.phy;
+            let may_wait = from == ReadFrom::Anywhere;
+            if !may_wait && shared.cold_part.contains(first, shared.clock.now_ms()) {
+                return Ok(None);
+            }
             match self.read_records(&queue, &chosen, from)? {
                 Some(Sound { runs, count }) => {
                     if let Some(damaged) = chosen.get(count) {
@@ -163,7 +168,10 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                     }
                     runs
                 }
-                None if from == ReadFrom::MemoryOnly => return Ok(None),
+                None if !may_wait => {
+                    shared.cold_part.note(first, shared.clock.now_ms());
+                    return Ok(None);
+                }
                 // Retention was faster.
                 None => return none(ReadStatus::MessageWasRemoving, next),
             }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::append_queue::AppendQueue;
+use crate::cold_part::ColdPart;
 use crate::commit_log::{CommitLog, Segment};
 use crate::config::{FlushMode, RetentionRules};
 use crate::consume_queue::ConsumeQueue;
@@ -33,6 +34,7 @@ pub(crate) struct Shared<E: StoreEvents, F: FileSystem> {
     pub(crate) queues: ConsumeQueues<F>,
     pub(crate) index: Option<IndexFeed<F>>,
     pub(crate) tail: HotTail,
+    pub(crate) cold_part: ColdPart,
     pub(crate) appends: AppendQueue<Arc<ConsumeQueue>, E::Ticket>,
     /// The next file of the log, made ahead of its use. The lock is held while it is made.
     pub(crate) next_segment: Mutex<Option<Arc<Segment<F>>>>,
@@ -136,6 +138,7 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
         let end = opened.end;
         Self {
             tail: HotTail::new(end, config.hot_tail_bytes),
+            cold_part: ColdPart::default(),
             appends: AppendQueue::new(config.append_queue_bytes, config.append_queue_count),
             log: opened.log,
             queues: opened.queues,

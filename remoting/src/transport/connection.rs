@@ -34,7 +34,7 @@ use crate::protocol::frame::{FrameError, frame_length};
 
 /// What one read may bring in.
 const READ_BYTES: usize = 128 * 1024;
-/// While this much output waits, nothing more is read from the peer.
+/// While this much output waits, the peer's requests wait: they are neither read nor handled.
 const OUTPUT_HIGH_WATER_BYTES: usize = 4 * 1024 * 1024;
 /// An emptied buffer larger than this is given back.
 const KEPT_BUFFER_BYTES: usize = 64 * 1024;
@@ -371,7 +371,7 @@ impl From<FrameError> for Ended {
 struct Task<'c, T> {
     connection: &'c Arc<Connection>,
     stream: T,
-    /// The start of a frame whose rest has not arrived.
+    /// The start of a frame whose rest has not arrived. In front of it, whole frames that wait for output to go.
     partial: Vec<u8>,
     /// Output taken over from the connection; `written` bytes of it are out.
     writing: Vec<u8>,
@@ -385,8 +385,11 @@ impl<T: Stream> Task<'_, T> {
             if self.connection.is_closed() {
                 return Ok(());
             }
-            let flooded =
-                self.connection.output_bytes.load(Ordering::Relaxed) > OUTPUT_HIGH_WATER_BYTES;
+            let flooded = self.is_flooded();
+            if !flooded && self.has_whole_frame(limits)? {
+                self.handle_partial(service, limits)?;
+                continue;
+            }
             let interest = match (blocked, flooded) {
                 (false, _) => Interest::READABLE,
                 (true, true) => Interest::WRITABLE,
@@ -410,6 +413,15 @@ impl<T: Stream> Task<'_, T> {
         }
     }
 
+    fn is_flooded(&self) -> bool {
+        self.connection.output_bytes.load(Ordering::Relaxed) > OUTPUT_HIGH_WATER_BYTES
+    }
+
+    fn has_whole_frame(&self, limits: &Limits) -> Result<bool, FrameError> {
+        let length = frame_length(&self.partial, limits.frame_bytes)?;
+        Ok(length.is_some_and(|length| length <= self.partial.len()))
+    }
+
     /// Reads once and handles all whole frames. `Ok(false)`: the peer has closed.
     fn read_batch<S: Service>(
         &mut self,
@@ -427,7 +439,7 @@ impl<T: Stream> Task<'_, T> {
         let consumed = self.handle_frames(input, service, limits)?;
         self.partial
             .extend_from_slice(input.get(consumed..).unwrap_or_default());
-        self.note_activity();
+        self.note_activity(limits)?;
         Ok(true)
     }
 
@@ -449,17 +461,22 @@ impl<T: Stream> Task<'_, T> {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(e) => return Err(e.into()),
         }
+        self.handle_partial(service, limits)?;
+        Ok(true)
+    }
+
+    fn handle_partial<S: Service>(&mut self, service: &S, limits: &Limits) -> Result<(), Ended> {
         let mut input = std::mem::take(&mut self.partial);
         let consumed = self.handle_frames(&input, service, limits)?;
         if consumed < input.len() {
             input.drain(..consumed);
             self.partial = input;
         }
-        self.note_activity();
-        Ok(true)
+        self.note_activity(limits)?;
+        Ok(())
     }
 
-    /// Handles all whole frames of `input`; returns how many bytes they took.
+    /// Handles the whole frames of `input` until too much output waits; returns how many bytes they took.
     fn handle_frames<S: Service>(
         &mut self,
         input: &[u8],
@@ -468,6 +485,9 @@ impl<T: Stream> Task<'_, T> {
     ) -> Result<usize, Ended> {
         let mut rest = input;
         let outcome = loop {
+            if self.is_flooded() {
+                break Ok(input.len() - rest.len());
+            }
             let length = match frame_length(rest, limits.frame_bytes) {
                 Ok(Some(length)) if length <= rest.len() => length,
                 Ok(_) => break Ok(input.len() - rest.len()),
@@ -493,12 +513,14 @@ impl<T: Stream> Task<'_, T> {
         }
     }
 
-    fn note_activity(&self) {
+    fn note_activity(&self, limits: &Limits) -> Result<(), FrameError> {
         let now = now_ms();
         let clock = &self.connection.clock;
         clock.active.store(now, Ordering::Relaxed);
-        let partial_since = if self.partial.is_empty() { 0 } else { now };
+        let waits_for_peer = !self.partial.is_empty() && !self.has_whole_frame(limits)?;
+        let partial_since = if waits_for_peer { now } else { 0 };
         clock.partial_since.store(partial_since, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Writes as much output as the socket takes. True: nothing is left.

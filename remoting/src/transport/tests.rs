@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::listener::{Listening, bind};
 use super::router::{Lane, Pool, Refusal, Reply, Request, Router, Routes, Server};
 use super::rpc::{NoService, RpcClient};
 use super::tls::{ClientAuth, TlsError, TlsMode, TlsServer, TlsSettings};
-use super::workers::Workers;
+use super::workers::{Priority, Workers};
 use crate::protocol::codes::{RequestCode, ResponseCode};
 use crate::protocol::command::RemotingCommand;
 
@@ -19,10 +20,16 @@ const ECHO: RequestCode = RequestCode(9001);
 const BLOCKING_ECHO: RequestCode = RequestCode(9002);
 const REFUSED: RequestCode = RequestCode(9003);
 const SILENT: RequestCode = RequestCode(9004);
+const LARGE: RequestCode = RequestCode(9005);
+const COUNT: RequestCode = RequestCode(9006);
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+const LARGE_BYTES: usize = 256 * 1024;
 
 struct Echo {
     closed: mpsc::Sender<u64>,
+    /// Large answers given.
+    large: AtomicUsize,
 }
 
 impl Server for Echo {
@@ -45,6 +52,16 @@ fn blocking_echo(server: &Echo, request: &Request<'_>) -> Result<Reply, Refusal>
     }
 }
 
+fn large(server: &Echo, _: &Request<'_>) -> Result<Reply, Refusal> {
+    server.large.fetch_add(1, Ordering::Relaxed);
+    Ok(Answer::ok().body(vec![0; LARGE_BYTES]).into())
+}
+
+fn count(server: &Echo, _: &Request<'_>) -> Result<Reply, Refusal> {
+    let count = server.large.load(Ordering::Relaxed).to_string();
+    Ok(Answer::ok().body(count).into())
+}
+
 async fn start(limits: Limits) -> (Listening, mpsc::Receiver<u64>) {
     start_with_tls(limits, TlsServer::default()).await
 }
@@ -57,13 +74,18 @@ async fn start_with_tls(limits: Limits, tls: TlsServer) -> (Listening, mpsc::Rec
         .on(REFUSED, Lane::Admin, |_, _| {
             Err(Refusal::new(ResponseCode(17), "no such thing"))
         })
-        .on(SILENT, Lane::Direct, |_, _| Ok(Reply::None));
+        .on(SILENT, Lane::Direct, |_, _| Ok(Reply::None))
+        .on(LARGE, Lane::Direct, large)
+        .on(COUNT, Lane::Direct, count);
     let pool = |name| Pool {
-        workers: Arc::new(Workers::start(name, 1, 100).unwrap()),
+        workers: Arc::new(Workers::start(name, 1, 100, Priority::Normal).unwrap()),
         max_wait: TIMEOUT,
     };
     let router = Router::new(
-        Arc::new(Echo { closed }),
+        Arc::new(Echo {
+            closed,
+            large: AtomicUsize::new(0),
+        }),
         routes,
         pool("read"),
         pool("admin"),
@@ -236,6 +258,46 @@ async fn idle_and_half_sent_connections_are_closed() {
         half.write_all(&[0, 0, 1]).unwrap();
         ended.recv_timeout(TIMEOUT).unwrap();
         ended.recv_timeout(TIMEOUT).unwrap();
+    })
+    .await
+    .unwrap();
+    server.shutdown(TIMEOUT).await;
+}
+
+/// Some hundred requests come with one read; their answers would take a hundred megabytes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_wait_while_the_peer_does_not_read_its_answers() {
+    const REQUESTS: usize = 400;
+    let (server, _ended) = start(Limits::default()).await;
+    let address = server.address;
+    let socket = tokio::task::spawn_blocking(move || {
+        let mut frames = Vec::new();
+        for _ in 0..REQUESTS {
+            request(LARGE, "").encode_into(&mut frames);
+        }
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+        socket.write_all(&frames).unwrap();
+        // What comes with the first read has been handled once an answer begins.
+        socket.peek(&mut [0]).unwrap();
+        socket
+    });
+    let mut socket = socket.await.unwrap();
+    let counted = client()
+        .call(&address.to_string(), request(COUNT, ""), TIMEOUT)
+        .await
+        .unwrap();
+    let handled: usize = std::str::from_utf8(&counted.body).unwrap().parse().unwrap();
+    assert!(handled < REQUESTS / 2, "{handled} answers in memory");
+
+    tokio::task::spawn_blocking(move || {
+        for _ in 0..REQUESTS {
+            let mut prefix = [0; 4];
+            socket.read_exact(&mut prefix).unwrap();
+            let mut answer = vec![0; u32::from_be_bytes(prefix) as usize];
+            socket.read_exact(&mut answer).unwrap();
+            assert!(answer.len() > LARGE_BYTES);
+        }
     })
     .await
     .unwrap();

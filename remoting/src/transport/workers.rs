@@ -5,11 +5,35 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// A tenth of the weight of a thread without niceness.
+#[cfg(target_os = "linux")]
+const LOW_NICENESS: i32 = 10;
+
 type Job = Box<dyn FnOnce(Duration) + Send>;
 
 /// The pool's queue has no room; the job was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueFull;
+
+/// A pool's share of the processor where there is not enough for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// As the threads of the connections.
+    Normal,
+    /// What else the process does goes first; a tenth remains. Linux only, as elsewhere a thread cannot be told apart.
+    Low,
+}
+
+impl Priority {
+    /// Sets the calling thread's.
+    fn take(self) {
+        #[cfg(target_os = "linux")]
+        if self == Self::Low {
+            // Asking for less is always granted.
+            let _ = rustix::process::setpriority_process(None, LOW_NICENESS);
+        }
+    }
+}
 
 /// Named threads that take jobs from one bounded queue, in order.
 #[derive(Debug)]
@@ -40,7 +64,12 @@ struct Queue {
 
 impl Workers {
     /// Starts `threads` threads whose names begin with `name`.
-    pub fn start(name: &str, threads: usize, capacity: usize) -> std::io::Result<Self> {
+    pub fn start(
+        name: &str,
+        threads: usize,
+        capacity: usize,
+        priority: Priority,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             filled: Condvar::new(),
@@ -51,7 +80,10 @@ impl Workers {
                 let shared = shared.clone();
                 thread::Builder::new()
                     .name(format!("{name}-{n}"))
-                    .spawn(move || shared.work())
+                    .spawn(move || {
+                        priority.take();
+                        shared.work();
+                    })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { shared, threads })
@@ -128,12 +160,26 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pool_of_low_priority_gives_way() {
+        let workers = Workers::start("test", 1, 1, Priority::Low).unwrap();
+        let (tell, told) = mpsc::channel();
+        let ask = move |_| {
+            tell.send(rustix::process::getpriority_process(None))
+                .unwrap()
+        };
+        workers.submit(ask).unwrap();
+        assert_eq!(told.recv().unwrap(), Ok(LOW_NICENESS));
+        assert_eq!(rustix::process::getpriority_process(None), Ok(0));
+    }
+
     #[test]
     fn a_full_queue_refuses_and_what_was_taken_is_done() {
         let (started, is_started) = mpsc::channel();
         let (release, is_released) = mpsc::channel::<()>();
         let (done, results) = mpsc::channel();
-        let workers = Workers::start("test", 1, 1).unwrap();
+        let workers = Workers::start("test", 1, 1, Priority::Normal).unwrap();
         workers
             .submit(move |_| {
                 started.send(()).unwrap();
