@@ -70,7 +70,7 @@ enum Look {
 impl Schedule {
     /// The levels of a broker, not yet knowing how far they are.
     pub(crate) fn new(config: &BrokerConfig) -> Self {
-        let levels = config.message_delay_level.iter().map(|&delay_ms| Level {
+        let levels = config.message_delay_level.0.iter().map(|&delay_ms| Level {
             delay_ms,
             next: AtomicI64::new(0),
             at_end: AtomicBool::new(false),

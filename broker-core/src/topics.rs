@@ -250,7 +250,7 @@ fn system_topics(
             PERM_INHERIT
         }
     };
-    let levels = config.message_delay_level.len().max(SCHEDULE_QUEUES);
+    let levels = config.message_delay_level.0.len().max(SCHEDULE_QUEUES);
     let mut topics = vec![
         topic(SELF_TEST_TOPIC, 1, usual),
         topic(BENCHMARK_TEST, BENCHMARK_QUEUES, usual),

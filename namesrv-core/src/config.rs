@@ -8,9 +8,8 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use remoting::protocol::properties::{self, PropertiesError, Property};
+use remoting::protocol::properties::{self, PropertiesError, Property, Value};
 use remoting::transport::tls::TlsSettings;
 use thiserror::Error;
 
@@ -37,8 +36,8 @@ pub struct NamesrvConfig {
     pub return_order_topic_config_to_broker: bool,
     /// `configBlackList`: keys that cannot be changed over the network.
     pub config_black_list: Vec<String>,
-    /// `serverChannelMaxIdleTimeSeconds`: a connection that is silent for so long is closed.
-    pub server_channel_max_idle_time: Duration,
+    /// `serverChannelMaxIdleTimeSeconds`: a connection that is silent for so many seconds is closed.
+    pub server_channel_max_idle_time_seconds: u64,
     /// The `tls.server` keys: how connections are encrypted.
     pub tls: TlsSettings,
 }
@@ -103,124 +102,39 @@ struct Key {
     show: fn(&NamesrvConfig) -> String,
 }
 
-static KEYS: &[Key] = &[
-    Key {
-        name: "listenPort",
-        live: false,
-        assign: |config, text| {
-            config.listen_port = text
-                .parse()
-                .map_err(|_| "must be a whole number between 0 and 65535".to_owned())?;
-            Ok(())
-        },
-        show: |config| config.listen_port.to_string(),
-    },
-    Key {
-        name: "bindAddress",
-        live: false,
-        assign: |config, text| {
-            config.bind_address = text
-                .parse()
-                .map_err(|_| "must be an IP address, such as 0.0.0.0 or 127.0.0.1".to_owned())?;
-            Ok(())
-        },
-        show: |config| config.bind_address.to_string(),
-    },
-    Key {
-        name: "kvConfigPath",
-        live: false,
-        assign: |config, text| {
-            config.kv_config_path = file_path(text)?;
-            Ok(())
-        },
-        show: |config| config.kv_config_path.display().to_string(),
-    },
-    Key {
-        name: "configStorePath",
-        live: false,
-        assign: |config, text| {
-            config.config_store_path = file_path(text)?;
-            Ok(())
-        },
-        show: |config| config.config_store_path.display().to_string(),
-    },
-    Key {
-        name: "orderMessageEnable",
-        live: true,
-        assign: |config, text| {
-            config.order_message_enable = boolean(text)?;
-            Ok(())
-        },
-        show: |config| config.order_message_enable.to_string(),
-    },
-    Key {
-        name: "returnOrderTopicConfigToBroker",
-        live: true,
-        assign: |config, text| {
-            config.return_order_topic_config_to_broker = boolean(text)?;
-            Ok(())
-        },
-        show: |config| config.return_order_topic_config_to_broker.to_string(),
-    },
-    Key {
-        name: "configBlackList",
-        live: false,
-        assign: |config, text| {
-            let keys = text.split(';').map(str::trim).filter(|key| !key.is_empty());
-            config.config_black_list = keys.map(str::to_owned).collect();
-            Ok(())
-        },
-        show: |config| config.config_black_list.join(";"),
-    },
-    Key {
-        name: "serverChannelMaxIdleTimeSeconds",
-        live: false,
-        assign: |config, text| {
-            let seconds = text.parse::<u32>().ok().filter(|seconds| *seconds > 0);
-            let seconds = seconds
-                .ok_or_else(|| "must be a whole number of seconds, at least 1".to_owned())?;
-            config.server_channel_max_idle_time = Duration::from_secs(seconds.into());
-            Ok(())
-        },
-        show: |config| config.server_channel_max_idle_time.as_secs().to_string(),
-    },
-    Key {
-        name: "tls.server.mode",
-        live: false,
-        assign: |config, text| {
-            config.tls.mode = text.parse().map_err(str::to_owned)?;
-            Ok(())
-        },
-        show: |config| config.tls.mode.to_string(),
-    },
-    Key {
-        name: "tls.server.certPath",
-        live: false,
-        assign: |config, text| assign_path(&mut config.tls.certificate, text),
-        show: |config| show_path(config.tls.certificate.as_deref()),
-    },
-    Key {
-        name: "tls.server.keyPath",
-        live: false,
-        assign: |config, text| assign_path(&mut config.tls.key, text),
-        show: |config| show_path(config.tls.key.as_deref()),
-    },
-    Key {
-        name: "tls.server.need.client.auth",
-        live: false,
-        assign: |config, text| {
-            config.tls.client_auth = text.parse().map_err(str::to_owned)?;
-            Ok(())
-        },
-        show: |config| config.tls.client_auth.to_string(),
-    },
-    Key {
-        name: "tls.server.trustCertPath",
-        live: false,
-        assign: |config, text| assign_path(&mut config.tls.trusted, text),
-        show: |config| show_path(config.tls.trusted.as_deref()),
-    },
-];
+macro_rules! keys {
+    ($(
+        $key:literal => $($field:ident).+ $(, in $range:expr)? $(, if $check:path)?, live: $live:literal;
+    )*) => {
+        static KEYS: &[Key] = &[$(Key {
+            name: $key,
+            live: $live,
+            assign: |config, text| {
+                let field = &mut config.$($field).+;
+                *field = Value::parse(text, None$(.or(Some($range)))?)?;
+                $($check(field)?;)?
+                Ok(())
+            },
+            show: |config| config.$($field).+.show(),
+        },)*];
+    };
+}
+
+keys! {
+    "listenPort" => listen_port, in 0..=65_535, live: false;
+    "bindAddress" => bind_address, live: false;
+    "kvConfigPath" => kv_config_path, if names_a_file, live: false;
+    "configStorePath" => config_store_path, if names_a_file, live: false;
+    "orderMessageEnable" => order_message_enable, live: true;
+    "returnOrderTopicConfigToBroker" => return_order_topic_config_to_broker, live: true;
+    "configBlackList" => config_black_list, live: false;
+    "serverChannelMaxIdleTimeSeconds" => server_channel_max_idle_time_seconds, in 1..=4_294_967_295, live: false;
+    "tls.server.mode" => tls.mode, live: false;
+    "tls.server.certPath" => tls.certificate, live: false;
+    "tls.server.keyPath" => tls.key, live: false;
+    "tls.server.need.client.auth" => tls.client_auth, live: false;
+    "tls.server.trustCertPath" => tls.trusted, live: false;
+}
 
 /// Apache's keys that do nothing here: key, the value that asks for what is done anyway, and why.
 const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
@@ -304,7 +218,7 @@ impl Default for NamesrvConfig {
             config_black_list: ["configBlackList", "configStorePath", "kvConfigPath"]
                 .map(str::to_owned)
                 .to_vec(),
-            server_channel_max_idle_time: Duration::from_secs(120),
+            server_channel_max_idle_time_seconds: 120,
             tls: TlsSettings::default(),
         }
     }
@@ -416,7 +330,7 @@ impl NamesrvConfig {
             }
             (key.assign)(&mut config, value)
                 .map_err(|problem| UpdateError::Invalid(format!("{name}={value}: {problem}")))?;
-            saved.push((key.name, (key.show)(&config)));
+            saved.push((key.name, value.as_str()));
         }
         if !saved.is_empty() {
             save(&self.config_store_path, &saved).map_err(|source| UpdateError::Save {
@@ -462,37 +376,11 @@ fn why_not(name: &str) -> String {
     }
 }
 
-fn boolean(text: &str) -> Result<bool, String> {
-    // Apache takes anything but `true` for false, so that a typo goes unnoticed.
-    if text.eq_ignore_ascii_case("true") {
-        Ok(true)
-    } else if text.eq_ignore_ascii_case("false") {
-        Ok(false)
-    } else {
-        Err("must be true or false".to_owned())
-    }
-}
-
-/// Empty is "not set".
-fn assign_path(path: &mut Option<PathBuf>, text: &str) -> Result<(), String> {
-    *path = if text.is_empty() {
-        None
-    } else {
-        Some(file_path(text)?)
-    };
-    Ok(())
-}
-
-fn show_path(path: Option<&Path>) -> String {
-    path.map_or_else(String::new, |path| path.display().to_string())
-}
-
-fn file_path(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.file_name().is_none() || text.ends_with('/') || text.contains('\0') {
+fn names_a_file(path: &Path) -> Result<(), String> {
+    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err("must name a file".to_owned());
     }
-    Ok(path)
+    Ok(())
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {
@@ -500,154 +388,12 @@ fn is_same(a: &Path, b: &Path) -> bool {
     absolute(a) == absolute(b)
 }
 
-/// Adds the settings to the end of the file, where they win; lines that set the same keys become
-/// comments, so that the file does not contradict itself.
-fn save(path: &Path, settings: &[(&str, String)]) -> io::Result<()> {
+fn save(path: &Path, changes: &[(&str, &str)]) -> io::Result<()> {
     let before = safe_file::read(path, MAX_FILE_BYTES)?.unwrap_or_default();
     let text = String::from_utf8(before)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8"))?;
-    let entries = properties::parse(&text)
-        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
-    let replaced = |line: usize| {
-        entries
-            .iter()
-            .any(|entry| entry.line == line && settings.iter().any(|(key, _)| *key == entry.key))
-    };
-    let mut out = String::with_capacity(text.len() + 64);
-    let mut continues = false;
-    for (number, line) in text.lines().enumerate() {
-        if continues || replaced(number + 1) {
-            out.push('#');
-            let backslashes = line.bytes().rev().take_while(|byte| *byte == b'\\').count();
-            continues = backslashes % 2 == 1;
-        }
-        out.push_str(line);
-        out.push('\n');
-    }
-    out.push_str(&properties::render(settings.iter().map(|(k, v)| (k, v))));
-    safe_file::replace(path, out.as_bytes())
+    safe_file::replace(path, properties::rewrite(&text, changes).as_bytes())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn owned(overrides: &[(&str, &str)]) -> Vec<(String, String)> {
-        overrides
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn a_file_and_the_command_line() {
-        let text = "# comment\nlistenPort = 9999 \nkvConfigPath=/data/kv.json\norderMessageEnable=TRUE\nclusterTest=false\nbindAddress=::1\n";
-        let overrides = owned(&[("listenPort", "0"), ("configBlackList", "a;b")]);
-        let (config, warnings) =
-            NamesrvConfig::from_properties(text, "ns.conf", &overrides).unwrap();
-        assert_eq!(warnings, []);
-        assert_eq!((config.listen_port, config.order_message_enable), (0, true));
-        assert_eq!(config.config_store_path, Path::new("ns.conf"));
-        assert_eq!(config.config_black_list, ["a", "b"]);
-        let all = config.to_properties();
-        let (again, warnings) = NamesrvConfig::from_properties(&all, "ns.conf", &[]).unwrap();
-        assert_eq!((again, warnings), (config, vec![]));
-        assert_eq!(
-            NamesrvConfig::from_properties("", "", &[]).unwrap().0,
-            NamesrvConfig::default()
-        );
-    }
-
-    #[test]
-    fn what_does_not_act_is_named() {
-        let text = "listenport=1\nrocketmqHome=/opt/mq\nclusterTest=true\nbroker=x\nconfigStorePath=/else\norderMessageEnable=true\norderMessageEnable=false";
-        let (config, warnings) =
-            NamesrvConfig::from_properties(text, "ns.conf", &owned(&[("useTLS", "true")])).unwrap();
-        let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            warnings,
-            [
-                "ns.conf:7: orderMessageEnable: is set in line 6 as well; this line counts",
-                "ns.conf:1: listenport: is not a key of a name server; did you mean listenPort?",
-                "ns.conf:2: rocketmqHome: has no effect: nothing is read from an installation folder",
-                "ns.conf:3: clusterTest: has no effect: name servers of other environments are not asked",
-                "ns.conf:4: broker: is not a key of a name server",
-                "command line: useTLS: has no effect: a name server calls nobody",
-                "ns.conf:5: configStorePath: has no effect: changes are kept in ns.conf",
-            ]
-        );
-        assert!(!config.order_message_enable);
-    }
-
-    #[test]
-    fn wrong_values_are_all_found() {
-        let text = "listenPort=70000\nbindAddress=here\nkvConfigPath=\nconfigStorePath=/etc/\norderMessageEnable=ture\nserverChannelMaxIdleTimeSeconds=0\n";
-        let errors =
-            NamesrvConfig::from_properties(text, "ns.conf", &owned(&[("listenPort", "x")]))
-                .unwrap_err();
-        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            errors,
-            [
-                "ns.conf:1: listenPort=70000: must be a whole number between 0 and 65535",
-                "ns.conf:2: bindAddress=here: must be an IP address, such as 0.0.0.0 or 127.0.0.1",
-                "ns.conf:3: kvConfigPath=: must name a file",
-                "ns.conf:4: configStorePath=/etc/: must name a file",
-                "ns.conf:5: orderMessageEnable=ture: must be true or false",
-                "ns.conf:6: serverChannelMaxIdleTimeSeconds=0: must be a whole number of seconds, at least 1",
-                "command line: listenPort=x: must be a whole number between 0 and 65535",
-            ]
-        );
-        let syntax = NamesrvConfig::from_properties("a=1\nb=\\u12", "ns.conf", &[]).unwrap_err();
-        assert_eq!(
-            syntax[0].to_string(),
-            "ns.conf:2: malformed \\u escape: it must have four hexadecimal digits"
-        );
-    }
-
-    #[test]
-    fn updates_are_saved_or_not_made() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ns.conf");
-        let name = path.display().to_string();
-        let text = "# mine\nlistenPort=0\norderMessageEnable=\\\n  false\nother=1";
-        fs::write(&path, text).unwrap();
-        let (config, _) = NamesrvConfig::from_properties(text, &name, &[]).unwrap();
-        let update = |text: &str| config.updated(&properties::parse(text).unwrap());
-        for (changes, problem) in [
-            (
-                "orderMessageEnable=true\nkvConfigPath=/x",
-                "Can not update config in black list.",
-            ),
-            (
-                "listenPort=1",
-                "listenPort cannot be changed over the network: set it in the name server's file and restart it",
-            ),
-            (
-                "orderMessageEnable=yes",
-                "orderMessageEnable=yes: must be true or false",
-            ),
-            ("nonsense=1", "nonsense: is not a key of a name server"),
-            (
-                "clusterTest=true",
-                "clusterTest: has no effect: name servers of other environments are not asked",
-            ),
-        ] {
-            assert_eq!(update(changes).unwrap_err().to_string(), problem);
-        }
-        // What is done anyway may be asked for.
-        assert_eq!(update("clusterTest=false").unwrap(), config);
-        assert_eq!(fs::read_to_string(&path).unwrap(), text);
-
-        let updated = update("orderMessageEnable=true").unwrap();
-        assert!(updated.order_message_enable);
-        let saved = fs::read_to_string(&path).unwrap();
-        assert_eq!(
-            saved,
-            "# mine\nlistenPort=0\n#orderMessageEnable=\\\n#  false\nother=1\norderMessageEnable=true\n"
-        );
-        let (restarted, _) = NamesrvConfig::from_properties(&saved, &name, &[]).unwrap();
-        assert_eq!(restarted, updated);
-    }
-}
+mod tests;

@@ -60,7 +60,7 @@ impl Namesrv {
     /// Loads the KV configuration and listens. Must be called within a tokio runtime.
     pub async fn start(config: NamesrvConfig) -> Result<Self, StartError> {
         let address = SocketAddr::new(config.bind_address, config.listen_port);
-        let idle = config.server_channel_max_idle_time;
+        let idle = Duration::from_secs(config.server_channel_max_idle_time_seconds);
         let tls = config.tls.clone();
         let kv_config_path = config.kv_config_path.clone();
         // Before anything else, so that a second one beside a running one touches nothing.

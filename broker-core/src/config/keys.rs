@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use remoting::protocol::properties::Value;
 use remoting::transport::tls::{ClientAuth, TlsMode};
 use store::{FlushMode, StoreConfig};
 
 use super::Origin;
 use super::environment::Environment;
-use super::values::{self, BrokerRole, Value};
+use super::values::{self, BrokerRole, DelayLevels, Hours};
 
 /// Whether a running broker can be told a new value over the network. No path, no address and no
 /// name is among the keys that it can.
@@ -105,7 +106,7 @@ keys! {
         => "the local address it listens on (a key of 5.x)";
     "listenPort" listen_port: u16 = 10_911, AtStart, in 0..=65_535, if values::listen_port
         => "clients connect here and to the port two below; 0 takes free ports";
-    "namesrvAddr" namesrv_addr: Vec<String> = Vec::new(), AtStart
+    "namesrvAddr" namesrv_addr: Vec<String> = Vec::new(), AtStart, if values::addresses
         => "name servers to register with, host:port joined by semicolons; by default NAMESRV_ADDR";
     "registerNameServerPeriod" register_name_server_period: u64 = 30_000, AtStart, in COUNT
         => "milliseconds between registrations; less than 10000 is taken as 10000, more than 60000 as 60000";
@@ -172,7 +173,7 @@ keys! {
         => "keep replies to requests in the cluster's reply topic";
 
     // Delays and transactions.
-    "messageDelayLevel" message_delay_level: Vec<i64> = StoreConfig::new(PathBuf::new()).delay_levels_ms, AtStart
+    "messageDelayLevel" message_delay_level: DelayLevels = DelayLevels(StoreConfig::new(PathBuf::new()).delay_levels_ms), AtStart
         => "the delays of levels 1, 2, 3 …, separated by blanks";
     "flushDelayOffsetInterval" flush_delay_offset_interval: u64 = 10_000, AtStart, in COUNT
         => "milliseconds between two savings of how far delayed messages are delivered";
@@ -186,9 +187,9 @@ keys! {
         => "milliseconds between two looks for unfinished transactions";
 
     // The store's folders and files.
-    "storePathRootDir" store_path_root_dir: PathBuf = env.home.join("store"), AtStart
+    "storePathRootDir" store_path_root_dir: PathBuf = env.home.join("store"), AtStart, if values::folder
         => "the folder of everything stored";
-    "storePathCommitLog" store_path_commit_log: Option<PathBuf> = None, AtStart
+    "storePathCommitLog" store_path_commit_log: Option<PathBuf> = None, AtStart, if values::folder_if_set
         => "the folder of the commit log; by default commitlog in storePathRootDir";
     "mappedFileSizeCommitLog" mapped_file_size_commit_log: u64 = 1_073_741_824, AtStart, in 4_096..=2_147_483_647
         => "bytes of a commit-log file; files that exist keep their size";
@@ -224,7 +225,7 @@ keys! {
     // Keeping and deleting.
     "fileReservedTime" file_reserved_time: u32 = 72, Live, in COUNT
         => "hours that messages are kept";
-    "deleteWhen" delete_when: Vec<u8> = vec![4], Live
+    "deleteWhen" delete_when: Hours = Hours(vec![4]), Live
         => "hours of the day in which expired files are deleted, joined by semicolons";
     "diskMaxUsedSpaceRatio" disk_max_used_space_ratio: u8 = 75, Live, in 10..=95
         => "percent of the disk above which expired files are deleted at any hour";
@@ -272,365 +273,4 @@ pub(super) const DERIVED_PATHS: &[(&str, &str)] = &[
     ("storePathIndex", "index"),
     ("storeCheckpoint", "checkpoint"),
     ("abortFile", "abort"),
-];
-
-/// Settings with which the broker does not start, because it would not do what they promise: key,
-/// value, and why.
-pub(super) const REFUSED: &[(&str, &str, &str)] = &[
-    ("aclEnable", "true", NO_PROTECTION),
-    ("authenticationEnabled", "true", NO_PROTECTION),
-    ("authorizationEnabled", "true", NO_PROTECTION),
-    (
-        "useTLS",
-        "true",
-        "is not supported yet: the connections to name servers are not encrypted; remove the key if the network may be trusted",
-    ),
-    (
-        "tls.enable",
-        "true",
-        "is not supported yet: the connections to name servers are not encrypted; remove the key if the network may be trusted",
-    ),
-    ("enableDLegerCommitLog", "true", NO_FAILOVER),
-    ("enableControllerMode", "true", NO_FAILOVER),
-    (
-        "storeType",
-        "defaultRocksDB",
-        "is not supported: consume queues are files; use storeType=default and a store of that type",
-    ),
-    (
-        "configManagerVersion",
-        "v2",
-        "is not supported: topics, groups and offsets are in JSON files; use v1",
-    ),
-    ("enableLmq", "true", NO_LIGHT_QUEUES),
-    ("enableMultiDispatch", "true", NO_LIGHT_QUEUES),
-];
-
-const NO_PROTECTION: &str =
-    "is not supported yet: everybody would be let in; remove the key if the network may be trusted";
-const NO_FAILOVER: &str = "is not supported: this broker is a single master";
-const NO_LIGHT_QUEUES: &str = "is not supported: light message queues would not be kept";
-
-/// Why keys that Apache knows do nothing here.
-pub(super) struct WithoutEffect {
-    /// What follows the key in the warning.
-    pub(super) why: &'static str,
-    /// Keys, with the values that need no warning because they ask for what is done anyway.
-    pub(super) keys: &'static [(&'static str, &'static [&'static str])],
-}
-
-/// Keys that are accepted and do nothing, by reason.
-pub(super) const WITHOUT_EFFECT: &[WithoutEffect] = &[
-    WithoutEffect {
-        why: "mq has no such thread pool",
-        keys: &[
-            ("sendMessageThreadPoolNums", &[]),
-            ("putMessageFutureThreadPoolNums", &[]),
-            ("pullMessageThreadPoolNums", &[]),
-            ("litePullMessageThreadPoolNums", &[]),
-            ("ackMessageThreadPoolNums", &[]),
-            ("processReplyMessageThreadPoolNums", &[]),
-            ("queryMessageThreadPoolNums", &[]),
-            ("adminBrokerThreadPoolNums", &[]),
-            ("clientManageThreadPoolNums", &[]),
-            ("consumerManageThreadPoolNums", &[]),
-            ("heartbeatThreadPoolNums", &[]),
-            ("endTransactionThreadPoolNums", &[]),
-            ("sendThreadPoolQueueCapacity", &[]),
-            ("putThreadPoolQueueCapacity", &[]),
-            ("pullThreadPoolQueueCapacity", &[]),
-            ("litePullThreadPoolQueueCapacity", &[]),
-            ("ackThreadPoolQueueCapacity", &[]),
-            ("replyThreadPoolQueueCapacity", &[]),
-            ("queryThreadPoolQueueCapacity", &[]),
-            ("clientManagerThreadPoolQueueCapacity", &[]),
-            ("consumerManagerThreadPoolQueueCapacity", &[]),
-            ("heartbeatThreadPoolQueueCapacity", &[]),
-            ("endTransactionPoolQueueCapacity", &[]),
-            ("waitTimeMillsInSendQueue", &[]),
-            ("waitTimeMillsInHeartbeatQueue", &[]),
-            ("waitTimeMillsInTransactionQueue", &[]),
-            ("recoverConcurrently", &["false"]),
-            ("recoverThreadPoolNums", &[]),
-            ("enableBuildConsumeQueueConcurrently", &["false"]),
-            ("batchDispatchRequestThreadPoolNums", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "mq does its own networking",
-        keys: &[
-            ("serverWorkerThreads", &[]),
-            ("serverCallbackExecutorThreads", &[]),
-            ("serverSelectorThreads", &[]),
-            ("serverOnewaySemaphoreValue", &[]),
-            ("serverAsyncSemaphoreValue", &[]),
-            ("serverSocketSndBufSize", &["0"]),
-            ("serverSocketRcvBufSize", &["0"]),
-            ("serverSocketBacklog", &["1024"]),
-            ("serverPooledByteBufAllocatorEnable", &[]),
-            ("serverNettyWorkerGroupEnable", &[]),
-            ("enableShutdownGracefully", &[]),
-            ("shutdownWaitTimeSeconds", &[]),
-            ("useEpollNativeSelector", &[]),
-            ("writeBufferHighWaterMark", &["0"]),
-            ("writeBufferLowWaterMark", &["0"]),
-            ("clientWorkerThreads", &[]),
-            ("clientCallbackExecutorThreads", &[]),
-            ("clientOnewaySemaphoreValue", &[]),
-            ("clientAsyncSemaphoreValue", &[]),
-            ("connectTimeoutMillis", &["3000"]),
-            ("channelNotActiveInterval", &[]),
-            ("clientChannelMaxIdleTimeSeconds", &["120"]),
-            ("clientSocketSndBufSize", &["0"]),
-            ("clientSocketRcvBufSize", &["0"]),
-            ("clientPooledByteBufAllocatorEnable", &[]),
-            ("clientCloseSocketIfTimeout", &[]),
-            ("disableCallbackExecutor", &[]),
-            ("disableNettyWorkerGroup", &[]),
-            ("maxReconnectIntervalTimeSeconds", &[]),
-            ("enableReconnectForGoAway", &[]),
-            ("socksProxyConfig", &["{}"]),
-            ("transferMsgByHeap", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "the servers' side of TLS is set by the tls.server keys here, with a key that is not encrypted; connections to name servers are plain",
-        keys: &[
-            ("tls.enable", &["false"]),
-            ("useTLS", &["false"]),
-            ("tls.test.mode.enable", &["true"]),
-            ("tls.config.file", &[]),
-            ("tls.server.keyPassword", &[]),
-            ("tls.server.authClient", &["false"]),
-            ("tls.client.keyPath", &[]),
-            ("tls.client.keyPassword", &[]),
-            ("tls.client.certPath", &[]),
-            ("tls.client.authServer", &["false"]),
-            ("tls.client.trustCertPath", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "nobody is asked who they are",
-        keys: &[
-            ("aclEnable", &["false"]),
-            ("authenticationEnabled", &["false"]),
-            ("authorizationEnabled", &["false"]),
-            ("configBlackList", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "the store writes to its files, not through mappings, and acknowledges only what survives the end of the process",
-        keys: &[
-            ("transientStorePoolEnable", &["false"]),
-            ("transientStorePoolSize", &[]),
-            ("fastFailIfNoBufferInStorePool", &["false"]),
-            ("commitIntervalCommitLog", &[]),
-            ("commitCommitLogLeastPages", &[]),
-            ("commitCommitLogThoroughInterval", &[]),
-            ("warmMapedFileEnable", &["false"]),
-            ("flushLeastPagesWhenWarmMapedFile", &[]),
-            ("useReentrantLockWhenPutMessage", &[]),
-            ("flushCommitLogTimed", &[]),
-            ("flushConsumeQueueLeastPages", &[]),
-            ("destroyMapedFileIntervalForcibly", &[]),
-            ("redeleteHangedFileInterval", &[]),
-            ("debugLockEnable", &["false"]),
-            ("osPageCacheBusyTimeOutMills", &[]),
-            ("topicQueueLockNum", &[]),
-            ("wakeFlushWhenPutMessage", &[]),
-            ("wakeCommitWhenPutMessage", &[]),
-            ("putConsumeQueueDataByFileChannel", &[]),
-            ("mappedFileSwapEnable", &[]),
-            ("commitLogSwapMapInterval", &[]),
-            ("logicQueueSwapMapInterval", &[]),
-            ("dataReadAheadEnable", &[]),
-            ("coldDataFlowControlEnable", &["false"]),
-            ("coldDataScanEnable", &["false"]),
-            ("putMessageTimeout", &[]),
-            ("deleteConsumeQueueFilesInterval", &[]),
-            ("deleteFileBatchMax", &[]),
-            ("maxBatchDeleteFilesNum", &[]),
-            ("logicalDiskSpaceCleanForciblyThreshold", &[]),
-            ("replicasPerDiskPartition", &["1"]),
-            ("correctLogicMinOffsetForceInterval", &[]),
-            ("recheckReputOffsetFromCq", &[]),
-            ("diskFallRecorded", &[]),
-            ("storeType", &["default"]),
-            ("configManagerVersion", &["v1"]),
-            ("readUnCommitted", &["false"]),
-            ("duplicationEnable", &["false"]),
-            ("messageStorePlugIn", &[""]),
-            ("readOnlyCommitLogStorePaths", &[""]),
-            ("enabledAppendPropCRC", &["false"]),
-            ("forceVerifyPropCRC", &["false"]),
-            ("maxChecksumRange", &[]),
-            ("travelCqFileNumWhenGetMessage", &[]),
-            ("maxFilterMessageSize", &[]),
-            ("pullBatchMaxMessageCount", &[]),
-            ("maxConsumeQueueScan", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "this broker has no slaves yet",
-        keys: &[
-            ("haListenPort", &[]),
-            ("haSendHeartbeatInterval", &[]),
-            ("haHousekeepingInterval", &[]),
-            ("haTransferBatchSize", &[]),
-            ("haMasterAddress", &[""]),
-            ("haSlaveFallbehindMax", &[]),
-            ("haMaxGapNotInSync", &[]),
-            ("haMaxTimeSlaveNotCatchup", &[]),
-            ("haFlowControlEnable", &["false"]),
-            ("maxHaTransferByteInSecond", &[]),
-            ("slaveTimeout", &[]),
-            ("slaveReadEnable", &["false"]),
-            ("offsetCheckInSlave", &["false"]),
-            ("totalReplicas", &["1"]),
-            ("inSyncReplicas", &["1"]),
-            ("minInSyncReplicas", &["1"]),
-            ("allAckInSyncStateSet", &["false"]),
-            ("enableAutoInSyncReplicas", &["false"]),
-            ("syncMasterFlushOffsetWhenStartup", &["false"]),
-            ("maxSlaveResendLength", &[]),
-            ("syncFromLastFile", &["false"]),
-            ("asyncLearner", &["false"]),
-            ("enableSlaveActingMaster", &["false"]),
-            ("enableRemoteEscape", &["false"]),
-            ("skipPreOnline", &["false"]),
-            ("brokerHeartbeatInterval", &[]),
-            ("brokerNotActiveTimeoutMillis", &[]),
-            ("sendHeartbeatTimeoutMillis", &[]),
-            ("disappearTimeAfterStart", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "this broker is a single master",
-        keys: &[
-            ("enableDLegerCommitLog", &["false"]),
-            ("dLegerGroup", &[]),
-            ("dLegerPeers", &[]),
-            ("dLegerSelfId", &[]),
-            ("preferredLeaderId", &[]),
-            ("enableBatchPush", &["false"]),
-            ("storePathDLedgerCommitLog", &[]),
-            ("enableControllerMode", &["false"]),
-            ("controllerAddr", &[]),
-            ("brokerElectionPriority", &[]),
-            ("controllerHeartBeatTimeoutMills", &[]),
-            ("storePathEpochFile", &[]),
-            ("storePathBrokerIdentity", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "each end of a transaction is noted at once",
-        keys: &[
-            ("transactionOpMsgMaxSize", &[]),
-            ("transactionOpBatchInterval", &[]),
-            ("transactionMetricFlushInterval", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "delayed messages are those with a delay level, delivered in order",
-        keys: &[
-            ("enableScheduleMessageStats", &[]),
-            ("enableScheduleAsyncDeliver", &["false"]),
-            ("scheduleAsyncDeliverMaxPendingLimit", &[]),
-            ("scheduleAsyncDeliverMaxResendNum2Blocked", &[]),
-            ("timerWheelEnable", &[]),
-            ("timerPrecisionMs", &[]),
-            ("timerRollWindowSlot", &[]),
-            ("timerMaxDelaySec", &[]),
-            ("timerFlushIntervalMs", &[]),
-            ("timerStopEnqueue", &[]),
-            ("timerSkipUnknownError", &[]),
-            ("timerInterceptDelayLevel", &["false"]),
-            ("timerCongestNumEachSlot", &[]),
-            ("mappedFileSizeTimerLog", &[]),
-            ("recallMessageEnable", &["false"]),
-        ],
-    },
-    WithoutEffect {
-        why: "conditions are evaluated on the messages themselves, and never on retry topics",
-        keys: &[
-            ("enableCalcFilterBitMap", &["false"]),
-            ("enableConsumeQueueExt", &["false"]),
-            ("mappedFileSizeConsumeQueueExt", &[]),
-            ("bitMapLengthConsumeQueueExt", &[]),
-            ("expectConsumerNumUseFilter", &[]),
-            ("maxErrorRateOfBloomFilter", &[]),
-            ("filterDataCleanTimeSpan", &[]),
-            ("filterSupportRetry", &["false"]),
-            ("filterServerNums", &["0"]),
-        ],
-    },
-    WithoutEffect {
-        why: "light queues, popping and compaction are not supported yet",
-        keys: &[
-            ("enableLmq", &["false"]),
-            ("enableMultiDispatch", &["false"]),
-            ("maxLmqConsumeQueueNum", &[]),
-            ("litePullMessageEnable", &["true"]),
-            ("enableCompaction", &[]),
-            ("compactionMappedFileSize", &[]),
-            ("compactionCqMappedFileSize", &[]),
-            ("mapperFileSizeBatchConsumeQueue", &[]),
-            ("enableBroadcastOffsetStore", &[]),
-            ("enableMixedMessageType", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "consumers that fall behind are read for from the disk, and are not cut off",
-        keys: &[
-            ("disableConsumeIfConsumerReadSlowly", &["false"]),
-            ("consumerFallbehindThreshold", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "name servers are those of namesrvAddr, and get the whole registration every time",
-        keys: &[
-            ("fetchNamesrvAddrByAddressServer", &["false"]),
-            ("fetchNameSrvAddrByDnsLookup", &["false"]),
-            ("rmqAddressServerDomain", &[]),
-            ("rmqAddressServerSubGroup", &[]),
-            ("compressedRegister", &["false"]),
-            ("forceRegister", &["true"]),
-        ],
-    },
-    WithoutEffect {
-        why: "statistics are kept per topic and group, and end with these",
-        keys: &[
-            ("enableDetailStat", &[]),
-            ("autoDeleteUnusedStats", &["true"]),
-            ("commercialEnable", &[]),
-            ("commercialTimerCount", &[]),
-            ("commercialTransCount", &[]),
-            ("commercialBigCount", &[]),
-            ("commercialBaseCount", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "no broker of 4.x or 5.x does anything with it",
-        keys: &[
-            ("checkTransactionMessageEnable", &[]),
-            ("flushConsumerOffsetHistoryInterval", &[]),
-            ("highSpeedMode", &[]),
-            ("maxDelayTime", &[]),
-            ("putMsgIndexHightWater", &[]),
-        ],
-    },
-    WithoutEffect {
-        why: "mq does without it",
-        keys: &[
-            ("rocketmqHome", &[]),
-            ("brokerFastFailureEnable", &[]),
-            ("isolateLogEnable", &["false"]),
-            ("maxTopicLength", &["127"]),
-            ("autoMessageVersionOnTopicLen", &[]),
-            ("consumerOffsetUpdateVersionStep", &[]),
-            ("delayOffsetUpdateVersionStep", &[]),
-            ("enableRegisterProducer", &["true"]),
-            ("enableCreateSysGroup", &["true"]),
-        ],
-    },
 ];

@@ -3,12 +3,12 @@
 //! Text becomes a [`BrokerConfig`] here, from a file, the command line and the environment. Values
 //! that cannot be read, or that ask for something this broker would not do, are errors with their
 //! place and with what would be right; keys that do nothing are named in warnings. Nothing is
-//! ignored in silence. The key table is in [`keys`].
+//! ignored in silence. The key table is in [`keys`], Apache's other keys in [`without_effect`].
 
 mod environment;
 mod keys;
-mod rewrite;
 mod values;
+mod without_effect;
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -24,7 +24,7 @@ use thiserror::Error;
 
 pub use environment::Environment;
 pub use keys::{BrokerConfig, Change, KEYS, Key};
-pub use values::BrokerRole;
+pub use values::{BrokerRole, DelayLevels, Hours};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,7 +258,7 @@ impl BrokerConfig {
     pub(crate) fn retention(&self) -> RetentionRules {
         RetentionRules {
             file_reserved_hours: self.file_reserved_time,
-            delete_when: self.delete_when.clone(),
+            delete_when: self.delete_when.0.clone(),
             disk_max_used_space_ratio: self.disk_max_used_space_ratio,
             disk_space_clean_forcibly_ratio: self.disk_space_clean_forcibly_ratio,
             disk_space_warning_level_ratio: self.disk_space_warning_level_ratio,
@@ -295,7 +295,7 @@ impl BrokerConfig {
             max_transfer_bytes_on_message_in_disk: self.max_transfer_bytes_on_message_in_disk,
             max_transfer_count_on_message_in_disk: self.max_transfer_count_on_message_in_disk,
             access_message_in_memory_max_ratio: self.access_message_in_memory_max_ratio,
-            delay_levels_ms: self.message_delay_level.clone(),
+            delay_levels_ms: self.message_delay_level.0.clone(),
             store_host: self.store_host(port)?,
             ..StoreConfig::new(&self.store_path_root_dir)
         })
@@ -339,7 +339,7 @@ struct Reading {
 impl Reading {
     fn apply(&mut self, setting: &Setting<'_>) {
         let name = canonical(setting.key);
-        let refused = keys::REFUSED
+        let refused = without_effect::REFUSED
             .iter()
             .find(|(key, value, _)| *key == name && value.eq_ignore_ascii_case(setting.value));
         if let Some((_, _, why)) = refused {
@@ -370,7 +370,7 @@ impl Reading {
         }
         match unknown(name) {
             Unknown::WithoutEffect(why) => {
-                let asks_for_what_is = keys::WITHOUT_EFFECT
+                let asks_for_what_is = without_effect::WITHOUT_EFFECT
                     .iter()
                     .flat_map(|group| group.keys)
                     .any(|(key, usual)| {
@@ -478,7 +478,7 @@ enum Unknown {
 }
 
 fn unknown(name: &str) -> Unknown {
-    for group in keys::WITHOUT_EFFECT {
+    for group in without_effect::WITHOUT_EFFECT {
         if group.keys.iter().any(|(key, _)| *key == name) {
             return Unknown::WithoutEffect(group.why);
         }
@@ -562,7 +562,7 @@ fn save_changes(file: &Path, changes: &[Property]) -> std::io::Result<()> {
         .iter()
         .map(|change| (canonical(change.key.trim()), change.value.trim()))
         .collect();
-    let new = rewrite::rewrite(&old, &pairs);
+    let new = properties::rewrite(&old, &pairs);
     json_file::save(&OsFileSystem, file, new.as_bytes()).map_err(std::io::Error::other)
 }
 

@@ -1,172 +1,22 @@
-//! How the text of a configuration value becomes a value, and back.
+//! The types of values that only a broker's keys have, and what else must be true of a value.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use remoting::transport::tls::{ClientAuth, TlsMode};
-use store::FlushMode;
-
-/// A type that a configuration key can have.
-pub(super) trait Value: Sized {
-    /// Reads a trimmed text. Numbers must lie in `range`. An error says what would be right.
-    fn parse(text: &str, range: Option<RangeInclusive<i64>>) -> Result<Self, String>;
-
-    /// The text that [`parse`](Self::parse) makes the same value of.
-    fn show(&self) -> String;
-}
-
-macro_rules! number_values {
-    ($($type:ty)*) => {
-        $(impl Value for $type {
-            fn parse(text: &str, range: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-                let (from, to) = range.map_or((0, i64::MAX), RangeInclusive::into_inner);
-                let wrong = || format!("must be a whole number between {from} and {to}");
-                let number: i64 = text.parse().map_err(|_| wrong())?;
-                if number < from || number > to {
-                    return Err(wrong());
-                }
-                Self::try_from(number).map_err(|_| wrong())
-            }
-
-            fn show(&self) -> String {
-                self.to_string()
-            }
-        })*
-    };
-}
-
-number_values!(u8 u16 u32 u64 i32 i64 usize);
-
-impl Value for bool {
-    fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-        // Apache takes anything but `true` for false, so that a typo goes unnoticed.
-        if text.eq_ignore_ascii_case("true") {
-            Ok(true)
-        } else if text.eq_ignore_ascii_case("false") {
-            Ok(false)
-        } else {
-            Err("must be true or false".to_owned())
-        }
-    }
-
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Value for String {
-    fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("must not be empty".to_owned());
-        }
-        if let Some(c) = text.chars().find(|c| c.is_control()) {
-            return Err(format!("must not contain the control character {c:?}"));
-        }
-        Ok(text.to_owned())
-    }
-
-    fn show(&self) -> String {
-        self.clone()
-    }
-}
-
-impl Value for IpAddr {
-    fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| "must be an IP address, such as 0.0.0.0 or 127.0.0.1".to_owned())
-    }
-
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Value for PathBuf {
-    fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("must name a folder".to_owned());
-        }
-        if text.contains(['\0', ',']) {
-            return Err(
-                "must name one folder: several of them, joined by commas, are not supported"
-                    .to_owned(),
-            );
-        }
-        Ok(Self::from(text))
-    }
-
-    fn show(&self) -> String {
-        self.display().to_string()
-    }
-}
-
-/// Empty is "not set".
-impl Value for Option<PathBuf> {
-    fn parse(text: &str, range: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-        if text.is_empty() {
-            Ok(None)
-        } else {
-            PathBuf::parse(text, range).map(Some)
-        }
-    }
-
-    fn show(&self) -> String {
-        self.as_ref().map_or_else(String::new, Value::show)
-    }
-}
-
-macro_rules! named_values {
-    ($($type:ty)*) => {
-        $(impl Value for $type {
-            fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-                text.parse().map_err(str::to_owned)
-            }
-
-            fn show(&self) -> String {
-                self.to_string()
-            }
-        })*
-    };
-}
-
-named_values!(TlsMode ClientAuth);
-
-/// Addresses `host:port`, joined by semicolons.
-impl Value for Vec<String> {
-    fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-        let mut addresses = Self::new();
-        for address in text.split(';').map(str::trim).filter(|a| !a.is_empty()) {
-            let valid = address.rsplit_once(':').is_some_and(|(host, port)| {
-                !host.is_empty()
-                    && !host.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',')
-                    && port.parse::<u16>().is_ok_and(|port| port != 0)
-            });
-            if !valid {
-                return Err(format!(
-                    "{address:?} must be an address host:port; several are joined by semicolons"
-                ));
-            }
-            if !addresses.iter().any(|known| known == address) {
-                addresses.push(address.to_owned());
-            }
-        }
-        Ok(addresses)
-    }
-
-    fn show(&self) -> String {
-        self.join(";")
-    }
-}
+use remoting::protocol::properties::Value;
 
 /// Hours of the day, joined by semicolons (`deleteWhen`).
-impl Value for Vec<u8> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hours(pub Vec<u8>);
+
+impl Value for Hours {
     fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
         let wrong = || {
             "must be hours of the day between 00 and 23, joined by semicolons, such as 04 or 04;16"
                 .to_owned()
         };
-        let mut hours = Self::new();
+        let mut hours = Vec::new();
         for hour in text.split(';').map(str::trim).filter(|h| !h.is_empty()) {
             let hour: u8 = hour.parse().map_err(|_| wrong())?;
             if hour > 23 {
@@ -177,11 +27,11 @@ impl Value for Vec<u8> {
         if hours.is_empty() {
             return Err(wrong());
         }
-        Ok(hours)
+        Ok(Self(hours))
     }
 
     fn show(&self) -> String {
-        let hours: Vec<String> = self.iter().map(|hour| format!("{hour:02}")).collect();
+        let hours: Vec<String> = self.0.iter().map(|hour| format!("{hour:02}")).collect();
         hours.join(";")
     }
 }
@@ -194,9 +44,12 @@ const DELAY_UNITS_MS: [(char, i64); 4] = [
 ];
 
 /// Delay levels in milliseconds (`messageDelayLevel`): numbers with unit, separated by blanks.
-impl Value for Vec<i64> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DelayLevels(pub Vec<i64>);
+
+impl Value for DelayLevels {
     fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-        let levels: Option<Self> = text
+        let levels: Option<Vec<i64>> = text
             .split_whitespace()
             .map(|level| {
                 DELAY_UNITS_MS.iter().find_map(|&(unit, ms)| {
@@ -207,6 +60,7 @@ impl Value for Vec<i64> {
             .collect();
         levels
             .filter(|levels| (1..=MAX_DELAY_LEVELS).contains(&levels.len()))
+            .map(Self)
             .ok_or_else(|| {
                 format!(
                     "must be 1 to {MAX_DELAY_LEVELS} times with unit s, m, h or d, separated by blanks, such as 1s 5s 10s"
@@ -216,6 +70,7 @@ impl Value for Vec<i64> {
 
     fn show(&self) -> String {
         let levels: Vec<String> = self
+            .0
             .iter()
             .map(|&ms| {
                 let unit = DELAY_UNITS_MS.iter().find(|&&(_, unit)| ms % unit == 0);
@@ -263,24 +118,6 @@ impl Value for BrokerRole {
     }
 }
 
-impl Value for FlushMode {
-    fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
-        match text {
-            "ASYNC_FLUSH" => Ok(Self::Async),
-            "SYNC_FLUSH" => Ok(Self::Sync),
-            _ => Err("must be ASYNC_FLUSH or SYNC_FLUSH".to_owned()),
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Async => "ASYNC_FLUSH",
-            Self::Sync => "SYNC_FLUSH",
-        }
-        .to_owned()
-    }
-}
-
 /// A name of a broker or cluster: it becomes a topic, and stands in files and lists.
 pub(super) fn name(text: &str) -> Result<(), String> {
     let bad = |c: char| c.is_whitespace() || matches!(c, '/' | '\\' | ';' | ':' | ',' | '@');
@@ -289,6 +126,38 @@ pub(super) fn name(text: &str) -> Result<(), String> {
             "must be a name of at most 127 bytes without blanks and without / \\ ; : , @"
                 .to_owned(),
         );
+    }
+    Ok(())
+}
+
+/// One folder: Apache takes several, joined by commas.
+pub(super) fn folder(path: &Path) -> Result<(), String> {
+    if path.as_os_str().as_encoded_bytes().contains(&b',') {
+        return Err(
+            "must name one folder: several of them, joined by commas, are not supported".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// One folder, or none.
+pub(super) fn folder_if_set(path: &Option<PathBuf>) -> Result<(), String> {
+    path.as_deref().map_or(Ok(()), folder)
+}
+
+/// Addresses `host:port`.
+pub(super) fn addresses(addresses: &[String]) -> Result<(), String> {
+    for address in addresses {
+        let valid = address.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty()
+                && !host.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',')
+                && port.parse::<u16>().is_ok_and(|port| port != 0)
+        });
+        if !valid {
+            return Err(format!(
+                "{address:?} must be an address host:port; several are joined by semicolons"
+            ));
+        }
     }
     Ok(())
 }

@@ -2,7 +2,10 @@
 //! differs.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+
+use remoting::protocol::properties::Value;
 
 use crate::StoreError;
 
@@ -14,6 +17,24 @@ pub enum FlushMode {
     Async,
     /// When the disk has it. Consumers see it only then.
     Sync,
+}
+
+impl Value for FlushMode {
+    fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
+        match text {
+            "ASYNC_FLUSH" => Ok(Self::Async),
+            "SYNC_FLUSH" => Ok(Self::Sync),
+            _ => Err("must be ASYNC_FLUSH or SYNC_FLUSH".to_owned()),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Async => "ASYNC_FLUSH",
+            Self::Sync => "SYNC_FLUSH",
+        }
+        .to_owned()
+    }
 }
 
 /// How a store behaves. [`StoreConfig::new`] gives Apache's values.

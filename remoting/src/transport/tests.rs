@@ -15,6 +15,7 @@ use super::tls::{ClientAuth, TlsError, TlsMode, TlsServer, TlsSettings};
 use super::workers::{Priority, Workers};
 use crate::protocol::codes::{RequestCode, ResponseCode};
 use crate::protocol::command::RemotingCommand;
+use crate::protocol::properties::Value;
 
 const ECHO: RequestCode = RequestCode(9001);
 const BLOCKING_ECHO: RequestCode = RequestCode(9002);
@@ -474,9 +475,9 @@ fn settings_that_do_not_fit_are_refused() {
         ..TlsSettings::default()
     };
     assert!(matches!(new(unchecked), TlsError::NothingTrusted));
-    assert_eq!("enforcing".parse(), Ok(TlsMode::Enforcing));
+    assert_eq!(TlsMode::parse("enforcing", None), Ok(TlsMode::Enforcing));
     assert_eq!(
-        "on".parse::<TlsMode>(),
-        Err("must be one of disabled permissive enforcing")
+        TlsMode::parse("on", None).unwrap_err(),
+        "must be one of disabled permissive enforcing"
     );
 }

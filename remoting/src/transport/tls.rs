@@ -6,10 +6,9 @@
 //! its own a server makes one at each start, as Apache's does in its test mode: it hides what is
 //! said from listeners, but proves nothing about the server.
 
-use std::fmt;
 use std::io::{self, Read, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
@@ -20,6 +19,8 @@ use socket2::SockRef;
 use thiserror::Error;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
+
+use crate::protocol::properties::Value;
 
 /// First byte of a TLS handshake.
 const HANDSHAKE: u8 = 0x16;
@@ -47,22 +48,19 @@ pub enum ClientAuth {
 
 macro_rules! names {
     ($type:ty: $($name:literal $value:ident),*) => {
-        impl FromStr for $type {
-            type Err = &'static str;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
+        impl Value for $type {
+            fn parse(text: &str, _: Option<RangeInclusive<i64>>) -> Result<Self, String> {
                 match text {
                     $($name => Ok(Self::$value),)*
-                    _ => Err(concat!("must be one of" $(, " ", $name)*)),
+                    _ => Err(concat!("must be one of" $(, " ", $name)*).to_owned()),
                 }
             }
-        }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
+            fn show(&self) -> String {
+                match self {
                     $(Self::$value => $name,)*
-                })
+                }
+                .to_owned()
             }
         }
     };

@@ -1,6 +1,13 @@
-//! Java `.properties` text, as configuration files and configuration bodies are written.
+//! Java `.properties` text, as configuration files and configuration bodies are written, the types that values can
+//! have ([`Value`]), and changing values in a text that people wrote ([`rewrite()`]). Which keys there are is the servers'.
+
+mod rewrite;
+mod value;
 
 use thiserror::Error;
+
+pub use rewrite::rewrite;
+pub use value::Value;
 
 /// One entry and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

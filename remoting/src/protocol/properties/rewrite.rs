@@ -1,10 +1,10 @@
 //! New values in the text of a `.properties` file; comments and the order of lines stay.
 
-use remoting::protocol::properties;
+use super::{ends_with_continuation, render};
 
 /// The text with `changes` (key, value): the last line that sets a key gets the new value, a key
 /// that no line sets is added at the end.
-pub(super) fn rewrite(text: &str, changes: &[(&str, &str)]) -> String {
+pub fn rewrite(text: &str, changes: &[(&str, &str)]) -> String {
     let lines = logical_lines(text);
     let last_of = |key: &str| lines.iter().rposition(|line| key_of(line) == Some(key));
     let replaced: Vec<(usize, &(&str, &str))> = changes
@@ -28,7 +28,7 @@ pub(super) fn rewrite(text: &str, changes: &[(&str, &str)]) -> String {
 }
 
 fn push(out: &mut String, (key, value): &(&str, &str)) {
-    out.push_str(&properties::render([(key, value)]));
+    out.push_str(&render([(key, value)]));
 }
 
 /// The text cut into lines, each with its line end and with the lines that continue it.
@@ -36,24 +36,14 @@ fn logical_lines(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
     let (mut start, mut end) = (0, 0);
     for line in text.split_inclusive('\n') {
-        let continues = is_setting(&text[start..end + line.len()])
-            && line
-                .trim_end_matches(['\n', '\r'])
-                .chars()
-                .rev()
-                .take_while(|&c| c == '\\')
-                .count()
-                % 2
-                == 1;
         end += line.len();
-        if !continues {
-            lines.push(&text[start..end]);
+        let logical = text.get(start..end).unwrap_or_default();
+        if !is_setting(logical) || !ends_with_continuation(line.trim_end_matches(['\n', '\r'])) {
+            lines.push(logical);
             start = end;
         }
     }
-    if start < text.len() {
-        lines.push(&text[start..]);
-    }
+    lines.extend(text.get(start..).filter(|rest| !rest.is_empty()));
     lines
 }
 
@@ -68,8 +58,8 @@ fn key_of(line: &str) -> Option<&str> {
         return None;
     }
     let line = line.trim_start();
-    let end = line.find(|c: char| c == '=' || c == ':' || c.is_whitespace());
-    Some(end.map_or(line, |end| &line[..end]))
+    line.split(|c: char| c == '=' || c == ':' || c.is_whitespace())
+        .next()
 }
 
 #[cfg(test)]
