@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::{RequestCode, ResponseCode};
 use super::ext_fields::{ExtBuf, ExtFields, FieldWriter, HeaderError, ShortNames};
-use super::frame::{FrameError, PREFIX_BYTES};
+use super::frame::{FrameError, PREFIX_BYTES, SerializeType};
 use super::json_scan::{Scanner, Value, write_string};
 
 /// The version we declare, `V4_9_8`: what we do is what Apache 4.9 does. Peers switch features by
@@ -35,13 +35,6 @@ pub const VERSION: i32 = 409;
 pub const FLAG_RESPONSE: i32 = 1;
 /// Flag bit 1: no response is wanted.
 pub const FLAG_ONEWAY: i32 = 2;
-
-/// How the header of a frame is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SerializeType {
-    Json,
-    Rocketmq,
-}
 
 /// The programming language a peer declares. Numbers above 12 and unknown names are kept as `OTHER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

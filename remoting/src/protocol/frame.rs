@@ -19,6 +19,13 @@ pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes before the header: length field and header word.
 pub const PREFIX_BYTES: usize = 8;
 
+/// How the header of a frame is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SerializeType {
+    Json,
+    Rocketmq,
+}
+
 /// Why a byte stream cannot be read any further. Final: frames cannot be found again after it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FrameError {

@@ -27,10 +27,10 @@ use tracing::{debug, warn};
 use super::tls::{Accepted, Refused, Stream, TlsServer, TlsStream};
 use crate::protocol::codes::ResponseCode;
 use crate::protocol::command::{
-    CommandView, FLAG_ONEWAY, RemotingCommand, ReplyTo, SerializeType, encode_response,
+    CommandView, FLAG_ONEWAY, RemotingCommand, ReplyTo, encode_response,
 };
 use crate::protocol::ext_fields::{ExtBuf, FieldWriter, HeaderError};
-use crate::protocol::frame::{FrameError, frame_length};
+use crate::protocol::frame::{FrameError, SerializeType, frame_length};
 
 /// What one read may bring in.
 const READ_BYTES: usize = 128 * 1024;

@@ -13,7 +13,8 @@ pub fn rewrite(text: &str, changes: &[(&str, &str)]) -> String {
         .collect();
     let mut out = String::with_capacity(text.len() + 64);
     for (at, line) in lines.iter().enumerate() {
-        match replaced.iter().find(|(place, _)| *place == at) {
+        // Of two values for a key the later one counts.
+        match replaced.iter().rfind(|(place, _)| *place == at) {
             Some((_, change)) => push(&mut out, change),
             None => out.push_str(line),
         }
@@ -80,6 +81,7 @@ mod tests {
             ),
             ("#a=0\n!a=0\n", &[("a", "1")], "#a=0\n!a=0\na=1\n"),
             ("a=0\na=5\n", &[("a", "1")], "a=0\na=1\n"),
+            ("a=0\n", &[("a", "1"), ("a", "2")], "a=2\n"),
             ("a=x\\\n  y\nb=2\n", &[("a", "1")], "a=1\nb=2\n"),
             ("a=x\\\\\nb=2\n", &[("a", "1")], "a=1\nb=2\n"),
             ("# odd \\\na=0\n", &[("a", "1")], "# odd \\\na=1\n"),
