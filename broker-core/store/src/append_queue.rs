@@ -5,11 +5,12 @@
 //! the load, and nothing waits for a timer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 
 use crate::dispatch::Derived;
+use crate::guards::lock;
 use crate::{AppendRefusal, Wait};
 
 /// Capacity that a drained buffer may keep: a burst should not stay in memory for ever.
@@ -125,10 +126,6 @@ impl<Q, T> AppendQueue<Q, T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<Q, T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Adds records and the append they belong to. Gives the ticket back if it cannot.
     pub(crate) fn push(
         &self,
@@ -138,7 +135,7 @@ impl<Q, T> AppendQueue<Q, T> {
         keys: &[i32],
         now_ms: impl FnOnce() -> i64,
     ) -> Result<(), (T, AppendRefusal)> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if let Some(refusal) = &state.refusal {
             return Err((append.ticket, refusal.clone()));
         }
@@ -180,7 +177,7 @@ impl<Q, T> AppendQueue<Q, T> {
 
     /// Refuses appends from now on (`Some`), or takes them again. A final refusal stays.
     pub(crate) fn refuse(&self, refusal: Option<AppendRefusal>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let last = matches!(
             state.refusal,
             Some(AppendRefusal::ReadOnly(_) | AppendRefusal::ShuttingDown)
@@ -194,18 +191,18 @@ impl<Q, T> AppendQueue<Q, T> {
     /// Refuses appends for good; the writer gets what is left, and then [`Taken::Closed`].
     pub(crate) fn close(&self) {
         self.refuse(Some(AppendRefusal::ShuttingDown));
-        self.lock().closed = true;
+        lock(&self.state).closed = true;
         self.wake();
     }
 
     /// Bytes that wait.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.lock().batch.bytes.len()
+        lock(&self.state).batch.bytes.len()
     }
 
     /// For the writer: exchanges `batch`, which must be empty, for what waits.
     pub(crate) fn take(&self, batch: &mut Batch<Q, T>) -> Taken {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if !state.batch.appends.is_empty() {
             std::mem::swap(&mut state.batch, batch);
             return Taken::Batch;
@@ -222,7 +219,7 @@ impl<Q, T> AppendQueue<Q, T> {
         self.writer.get_or_init(std::thread::current);
         self.asleep.store(true, Ordering::SeqCst);
         // What was pushed before this look will be seen; what comes later sees `asleep`.
-        let state = self.lock();
+        let state = lock(&self.state);
         let idle = state.batch.appends.is_empty() && !state.closed;
         drop(state);
         if idle {

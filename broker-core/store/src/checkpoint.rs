@@ -25,9 +25,10 @@
 //! **Invariant:** a value is written only after the sync which covers it. Apache's broker lets the
 //! queue's time run ahead of the sync (#678), which leaves gaps after a power failure.
 
+use std::path::{Path, PathBuf};
+
 use crate::StoreError;
 use crate::fs::{File, FileSystem, OpenMode};
-use std::path::Path;
 
 /// What is safely on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -150,6 +151,71 @@ impl Checkpoint {
     }
 }
 
+/// The checkpoint of a running store, which [`crate::upkeep`] moves.
+pub(crate) struct Checkpointer {
+    path: PathBuf,
+    pub(crate) current: Checkpoint,
+    /// A position that was safe once: where a start will check the log from when there is enough behind it.
+    check_next: i64,
+}
+
+impl Checkpointer {
+    /// Goes on from what the file at `path` says.
+    pub(crate) fn new(path: PathBuf, current: Checkpoint, end: i64) -> Self {
+        let check_next = current.safe_point.map_or(end, |safe| safe.offset);
+        Self {
+            path,
+            current,
+            check_next,
+        }
+    }
+
+    /// The safe point; 0 when there is none.
+    pub(crate) fn offset(&self) -> i64 {
+        self.current.safe_point.map_or(0, |safe| safe.offset)
+    }
+
+    /// Forgets how many entries the index has, before some of them are deleted: a crash in between is not to be taken for
+    /// damage.
+    pub(crate) fn forget_entries<F: FileSystem>(&mut self, fs: &F) -> Result<(), StoreError> {
+        match &mut self.current.safe_point {
+            Some(safe) if safe.index_entries > 0 => {
+                safe.index_entries = 0;
+                self.write(fs)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets how much the queues hold, before some of them are deleted: as [`Self::forget_entries`].
+    pub(crate) fn forget_units<F: FileSystem>(&mut self, fs: &F) -> Result<(), StoreError> {
+        match &mut self.current.safe_point {
+            Some(safe) if safe.queues_end > 0 => {
+                safe.queues_end = 0;
+                self.write(fs)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn write<F: FileSystem>(&self, fs: &F) -> Result<(), StoreError> {
+        self.current.write(fs, &self.path)
+    }
+    /// From where on a start has to check the log in front of this safe point.
+    pub(crate) fn checked_from(&mut self, offset: i64) -> i64 {
+        let before = self.current.safe_point.map(|safe| safe.checked_from);
+        if offset - self.check_next < CHECKED_BYTES
+            && let Some(before) = before
+        {
+            return before;
+        }
+        std::mem::replace(&mut self.check_next, offset)
+    }
+}
+
+/// Log in front of the safe point that a start checks, at least; it is at most this and twice what lies between two moves
+/// of the checkpoint.
+const CHECKED_BYTES: i64 = 1024 * 1024;
 /// Length of the file, as Java maps it.
 const FILE_LEN: u64 = 4096;
 const FIELDS_LEN: usize = 124;

@@ -14,10 +14,11 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use crate::StoreError;
 use crate::fs::{File, FileSystem, OpenMode, create_durably};
+use crate::guards::{read, write};
 
 /// Of a removed file so many bytes are given back at once.
 const RELEASE_STEP: u64 = 16 * 1024 * 1024;
@@ -218,7 +219,7 @@ impl<F: FileSystem> CommitLog<F> {
     }
 
     fn with_segments<T>(&self, f: impl FnOnce(&VecDeque<Arc<Segment<F>>>) -> T) -> T {
-        f(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
+        f(&read(&self.segments))
     }
 
     /// Fills `buf` from the log at `offset`. `None` when the log has no such bytes (any more):
@@ -310,10 +311,7 @@ impl<F: FileSystem> CommitLog<F> {
 
     /// Makes a created file the newest of the log.
     pub(crate) fn push(&self, segment: Arc<Segment<F>>) {
-        let mut segments = self
-            .segments
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut segments = write(&self.segments);
         if let Some(last) = segments.back() {
             assert_eq!(
                 last.start + self.file_size as i64,
@@ -336,10 +334,7 @@ impl<F: FileSystem> CommitLog<F> {
     /// file may finish.
     pub(crate) fn remove_oldest(&self) -> Result<Option<Arc<Segment<F>>>, StoreError> {
         let oldest = {
-            let mut segments = self
-                .segments
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut segments = write(&self.segments);
             if segments.len() < 2 {
                 return Ok(None);
             }
@@ -352,10 +347,7 @@ impl<F: FileSystem> CommitLog<F> {
         let _ = oldest.file(&self.fs);
         if let Err(e) = self.fs.remove_file(&oldest.path) {
             let path = oldest.path.clone();
-            let mut segments = self
-                .segments
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut segments = write(&self.segments);
             segments.push_front(oldest);
             return Err(StoreError::io("remove", &path, e));
         }
@@ -386,10 +378,7 @@ impl<F: FileSystem> CommitLog<F> {
     /// reads as zero afterwards. Durable when it returns. Without erasing, records that were cut
     /// once would be taken for valid later, when new ones end exactly where they begin.
     pub(crate) fn truncate(&self, end: i64) -> Result<(), StoreError> {
-        let mut segments = self
-            .segments
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut segments = write(&self.segments);
         let mut removed = false;
         while let Some(last) = segments.back() {
             let keep = last.start < end || segments.len() == 1;

@@ -20,9 +20,11 @@
 //! module does no I/O; files are the business of [`crate::consume_queues`].
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use remoting::protocol::message::record::Record;
+
+use crate::guards::lock;
 
 /// Where one message of a queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,9 +222,7 @@ impl ConsumeQueue {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // A panic cannot leave the plain values half changed in a way that matters more than
-        // stopping all readers would.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// First message whose record still exists, counted in messages of the queue.

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::fs::FileSystem;
-use crate::shared::{Shared, Unsynced, Waiting, lock};
+use crate::guards::lock;
+use crate::shared::{Shared, Unsynced, Waiting};
 use crate::{PutStatus, StoreEvents};
 
 const PAGE: i64 = 4096;

@@ -15,6 +15,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
+use crate::guards::lock;
+
 /// How [`FileSystem::open`] opens a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
@@ -476,7 +478,7 @@ impl File for OsFile {
         use rustix::io::Errno;
         let metadata = self.file.metadata()?;
         let id = (metadata.dev(), metadata.ino());
-        let mut all = LOCKED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&LOCKED);
         if all.contains(&id) {
             return Ok(false);
         }
@@ -485,7 +487,7 @@ impl File for OsFile {
         match rustix::fs::fcntl_lock(&self.file, operation) {
             Ok(()) => {
                 all.insert(id);
-                *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+                *lock(&self.locked) = Some(id);
                 Ok(true)
             }
             Err(Errno::ACCESS | Errno::AGAIN) => Ok(false),
@@ -511,10 +513,7 @@ impl Drop for OsFile {
             .unwrap_or_else(PoisonError::into_inner)
             .take()
         {
-            LOCKED
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
+            lock(&LOCKED).remove(&id);
         }
     }
 }

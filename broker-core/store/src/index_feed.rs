@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::StoreError;
 use crate::fs::FileSystem;
-use crate::index::Index;
-use crate::shared::lock;
+use crate::guards::lock;
+use crate::index::{Index, IndexEntry};
 use crate::signal::Signal;
 
 /// Entries that may wait; above it the log's writer waits. Ten seconds' worth at full speed.
@@ -21,15 +21,6 @@ const GATHER_MAX: usize = 16 * 1024;
 
 /// Between two tries when there is no space.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// One key of one message.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct IndexEntry {
-    pub(crate) hash: i32,
-    /// Position of the message in the log.
-    pub(crate) phy: i64,
-    pub(crate) store_timestamp: i64,
-}
 
 /// The index behind its queue.
 pub(crate) struct IndexFeed<F: FileSystem> {

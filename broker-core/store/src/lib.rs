@@ -20,6 +20,7 @@ mod consume_queues;
 mod dispatch;
 mod error;
 mod flush;
+mod guards;
 mod index;
 mod index_feed;
 mod lock;

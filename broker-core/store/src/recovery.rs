@@ -15,18 +15,17 @@ use std::path::Path;
 use remoting::protocol::message::record::Record;
 
 use crate::StoreError;
-use crate::checkpoint::{Checkpoint, SafePoint};
+use crate::checkpoint::{Checkpoint, Checkpointer, SafePoint};
 use crate::commit_log::CommitLog;
 use crate::config::StoreConfig;
 use crate::consume_queue::{AppendUnitError, ConsumeQueue, Unit};
 use crate::consume_queues::{ConsumeQueues, Flush};
 use crate::dispatch::derive;
 use crate::fs::{File, FileSystem};
-use crate::index::{Index, Trust};
-use crate::index_feed::{IndexEntry, IndexFeed};
+use crate::index::{Index, IndexEntry, Trust};
+use crate::index_feed::IndexFeed;
 use crate::log_scan::{LogScan, Scanned, record_at};
 use crate::shared::Opened;
-use crate::upkeep::Checkpointer;
 
 /// Apache looks at so many of the newest files after a clean stop.
 const CLEAN_FILES: usize = 3;

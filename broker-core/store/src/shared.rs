@@ -4,20 +4,21 @@
 //! `visible ≤ flushed ≤ written` under `SYNC_FLUSH`, `flushed ≤ visible = written` otherwise.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::append_queue::AppendQueue;
+use crate::checkpoint::Checkpointer;
 use crate::cold_part::ColdPart;
 use crate::commit_log::{CommitLog, Segment};
 use crate::config::{FlushMode, RetentionRules};
 use crate::consume_queue::ConsumeQueue;
 use crate::consume_queues::ConsumeQueues;
 use crate::fs::{File, FileSystem};
+use crate::guards::lock;
 use crate::index_feed::IndexFeed;
 use crate::signal::Signal;
 use crate::tail::HotTail;
-use crate::upkeep::Checkpointer;
 use crate::{
     AppendError, AppendRefusal, Arrival, Clock, Done, PUT_TIME_CLASSES_MS, StoreConfig, StoreError,
     StoreEvents,
@@ -110,10 +111,6 @@ impl Counters {
         self.put_times[class].fetch_add(appends, Ordering::Relaxed);
         self.put_time_max_ms.fetch_max(ms, Ordering::Relaxed);
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What recovery hands over.
@@ -246,23 +243,6 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
         }
         self.flushed.fetch_max(end, Ordering::AcqRel);
         Ok(())
-    }
-
-    /// Moves the checkpoint to what is written now. Without space it stays where it is: a restart reads more of
-    /// the log. Any other failure makes the store read-only: a second sync may report success for lost pages.
-    pub(crate) fn advance_checkpoint(&self) -> Result<(), StoreError> {
-        if let Some(reason) = self.read_only_reason() {
-            return Err(StoreError::Poisoned(reason.to_string()));
-        }
-        let moved = lock(&self.checkpoint).advance(self);
-        match &moved {
-            Ok(()) => {}
-            Err(e) if e.is_no_space() => {
-                tracing::warn!("the checkpoint stays where it is: {}", e.with_cause());
-            }
-            Err(e) => self.poison(&e.with_cause()),
-        }
-        moved
     }
 
     /// Lets some time pass between two deletions, unless the store stops.

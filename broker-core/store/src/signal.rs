@@ -3,6 +3,8 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::guards::lock;
+
 /// Wakes one thread. Raising it twice before the thread looks is the same as once.
 #[derive(Default)]
 pub(crate) struct Signal {
@@ -19,7 +21,7 @@ struct State {
 impl Signal {
     /// Wakes the thread, now or when it next wants to sleep.
     pub(crate) fn raise(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         state.raised = true;
         let sleeping = state.sleeping;
         drop(state);
@@ -31,7 +33,7 @@ impl Signal {
     /// Sleeps until the flag is raised, for `timeout` at most, and lowers it.
     pub(crate) fn wait(&self, timeout: Option<Duration>) {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         state.sleeping = true;
         while !state.raised {
             match deadline {

@@ -1,9 +1,8 @@
 //! The door of the store: opening, appending, shutting down. Reading is in [`crate::reading`].
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use remoting::protocol::message::record;
@@ -13,8 +12,9 @@ use crate::consume_queue::ConsumeQueue;
 use crate::consume_queues::ConsumeQueues;
 use crate::dispatch::derive;
 use crate::fs::{FileSystem, OsFileSystem, create_durably, sync_names};
+use crate::guards::lock;
 use crate::lock::{AbortMark, StoreLock};
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::upkeep::used_ratios;
 use crate::{
     AppendRefusal, Clock, RetentionRules, ShutdownReport, StoreConfig, StoreError, StoreEvents,
@@ -290,7 +290,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             shared.log.discard(&segment)?;
         }
         let mut checkpoint = lock(&shared.checkpoint);
-        checkpoint.advance(shared)?;
+        shared.advance(&mut checkpoint)?;
         // What the index could not take has to be read again.
         let clean = checkpoint.offset() == shared.written.load(Ordering::Acquire);
         if clean {

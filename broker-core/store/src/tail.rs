@@ -5,9 +5,11 @@
 //! dropped, oldest first, when they exceed the limit; readers that still hold parts keep those.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use bytes::Bytes;
+
+use crate::guards::lock;
 
 /// Bytes of a chunk.
 const CHUNK_SIZE: usize = 256 * 1024;
@@ -97,7 +99,7 @@ impl HotTail {
         if self.limit == 0 {
             return;
         }
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&self.inner);
         if inner.open_start + inner.open.len() as i64 != offset {
             inner.seal();
             inner.open_start = offset;
@@ -129,7 +131,7 @@ impl HotTail {
         ranges: impl Iterator<Item = (i64, usize)>,
         pieces: &mut Pieces,
     ) -> usize {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = lock(&self.inner);
         let mut found = 0;
         for (offset, len) in ranges {
             if !inner.copy(offset, len, pieces) {

@@ -1,22 +1,20 @@
 //! The thread `store-upkeep`: everything that can wait. It writes out queue units, makes the next
 //! file of the log, moves the checkpoint, and deletes what has expired.
 
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::checkpoint::{Checkpoint, SafePoint};
+use crate::checkpoint::{Checkpointer, SafePoint};
 use crate::consume_queues::Flush;
 use crate::flush::answer_overdue;
 use crate::fs::FileSystem;
+use crate::guards::lock;
 use crate::retention::{Retention, UsedRatios};
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::{AppendRefusal, StoreError, StoreEvents};
 
 /// Log written since the checkpoint at which it moves early: what a restart has to read again.
 const CHECKPOINT_BYTES: i64 = 24 * 1024 * 1024;
-/// Log in front of the safe point that a start checks, at least; at most it is this and [`CHECKPOINT_BYTES`] twice.
-const CHECKED_BYTES: i64 = 1024 * 1024;
 /// Between two pieces of a file whose space is given back.
 const RELEASE_PAUSE_MS: u64 = 5;
 /// Files that one decision on retention looks at: it deletes ten at most, and never the last.
@@ -215,102 +213,60 @@ pub(crate) fn used_ratios<E: StoreEvents, F: FileSystem>(shared: &Shared<E, F>) 
     }
 }
 
-/// Moves the checkpoint.
-pub(crate) struct Checkpointer {
-    path: PathBuf,
-    current: Checkpoint,
-    /// A position that was safe once: where a start will check the log from when there is enough behind it.
-    check_next: i64,
-}
-
-impl Checkpointer {
-    /// Goes on from what the file at `path` says.
-    pub(crate) fn new(path: PathBuf, current: Checkpoint, end: i64) -> Self {
-        let check_next = current.safe_point.map_or(end, |safe| safe.offset);
-        Self {
-            path,
-            current,
-            check_next,
+// The checkpoint.
+impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
+    /// Moves the checkpoint to what is written now. Without space it stays where it is: a restart reads more of
+    /// the log. Any other failure makes the store read-only: a second sync may report success for lost pages.
+    pub(crate) fn advance_checkpoint(&self) -> Result<(), StoreError> {
+        if let Some(reason) = self.read_only_reason() {
+            return Err(StoreError::Poisoned(reason.to_string()));
         }
-    }
-
-    /// The safe point; 0 when there is none.
-    pub(crate) fn offset(&self) -> i64 {
-        self.current.safe_point.map_or(0, |safe| safe.offset)
+        let moved = self.advance(&mut lock(&self.checkpoint));
+        match &moved {
+            Ok(()) => {}
+            Err(e) if e.is_no_space() => {
+                tracing::warn!("the checkpoint stays where it is: {}", e.with_cause());
+            }
+            Err(e) => self.poison(&e.with_cause()),
+        }
+        moved
     }
 
     /// Syncs log, queues and index, and writes down up to where they are durable. After a failure
     /// the store must be poisoned: a second sync may report success for lost pages.
-    pub(crate) fn advance<E: StoreEvents, F: FileSystem>(
-        &mut self,
-        shared: &Shared<E, F>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn advance(&self, checkpointer: &mut Checkpointer) -> Result<(), StoreError> {
         // Positions before the syncs that cover them; the time before the position it belongs to.
-        let physic_msg_timestamp = shared.written_timestamp.load(Ordering::Acquire);
-        let counted = shared.queues.counted();
+        let physic_msg_timestamp = self.written_timestamp.load(Ordering::Acquire);
+        let counted = self.queues.counted();
         let dispatched = counted.end;
-        let indexed = shared.index.as_ref().map(|feed| {
+        let indexed = self.index.as_ref().map(|feed| {
             let done_to = feed.catch_up(dispatched);
             let newest = feed.index.dispatched_to();
             (feed, done_to, newest, feed.index.entries())
         });
-        let queues_end = shared.queues.end().min(dispatched);
-        shared.sync_log(dispatched)?;
-        self.current.logics_msg_timestamp = shared.queues.sync()?;
+        let queues_end = self.queues.end().min(dispatched);
+        self.sync_log(dispatched)?;
+        checkpointer.current.logics_msg_timestamp = self.queues.sync()?;
         let mut safe = SafePoint {
             offset: dispatched,
             index_offset: 0,
             queues_end,
             queues_sum: counted.sum,
             index_entries: 0,
-            checked_from: self.checked_from(dispatched),
+            checked_from: checkpointer.checked_from(dispatched),
         };
         let mut whole = true;
         if let Some((feed, done_to, newest, entries)) = indexed {
-            self.current.index_msg_timestamp = feed.index.flush()?;
+            checkpointer.current.index_msg_timestamp = feed.index.flush()?;
             safe.index_offset = newest;
             safe.index_entries = entries;
             // Otherwise the index has failed: the next start reads the log again from where it ends.
             whole = done_to >= dispatched;
         }
-        self.current.physic_msg_timestamp = physic_msg_timestamp;
+        checkpointer.current.physic_msg_timestamp = physic_msg_timestamp;
         if whole {
-            self.current.safe_point = Some(safe);
+            checkpointer.current.safe_point = Some(safe);
         }
-        self.current.write(&shared.fs, &self.path)
-    }
-
-    /// Forgets how many entries the index has, before some of them are deleted: a crash in between is not to be taken for
-    /// damage.
-    pub(crate) fn forget_entries<F: FileSystem>(&mut self, fs: &F) -> Result<(), StoreError> {
-        match &mut self.current.safe_point {
-            Some(safe) if safe.index_entries > 0 => {
-                safe.index_entries = 0;
-                self.current.write(fs, &self.path)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Forgets how much the queues hold, before some of them are deleted: as [`Self::forget_entries`].
-    pub(crate) fn forget_units<F: FileSystem>(&mut self, fs: &F) -> Result<(), StoreError> {
-        match &mut self.current.safe_point {
-            Some(safe) if safe.queues_end > 0 => {
-                safe.queues_end = 0;
-                self.current.write(fs, &self.path)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// From where on a start has to check the log in front of this safe point.
-    fn checked_from(&mut self, offset: i64) -> i64 {
-        let before = self.current.safe_point.map(|safe| safe.checked_from);
-        if offset - self.check_next < CHECKED_BYTES
-            && let Some(before) = before
-        {
-            return before;
-        }
-        std::mem::replace(&mut self.check_next, offset)
+        checkpointer.write(&self.fs)
     }
 }

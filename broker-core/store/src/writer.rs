@@ -14,8 +14,9 @@ use crate::append_queue::{Batch, Taken};
 use crate::commit_log::{Tail, WriteError};
 use crate::consume_queue::{AppendUnitError, Appended as Added, ConsumeQueue, Unit};
 use crate::fs::FileSystem;
-use crate::index_feed::IndexEntry;
-use crate::shared::{Shared, Waiting, lock};
+use crate::guards::lock;
+use crate::index::IndexEntry;
+use crate::shared::{Shared, Waiting};
 use crate::{AppendError, Appended, Arrival, Done, PutStatus, StoreEvents, Wait};
 
 /// A file's last eight bytes belong to its blank record.
