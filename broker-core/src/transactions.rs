@@ -67,18 +67,10 @@ pub(crate) fn whole<'a>(half: &Record<'a>, store_host: SocketAddr) -> Option<Rec
 pub(crate) fn note_done(broker: &Broker, ended: Committed) -> Result<(), AppendRefusal> {
     let properties = properties::encode([(properties::TAGS, DONE_TAG)]);
     let body = ended.half_offset.to_string();
+    let host = broker.store_host;
     let operation = RecordFields {
-        queue_id: 0,
-        flag: 0,
-        sys_flag: 0,
         born_timestamp: broker.clock.now_ms(),
-        born_host: broker.store_host,
-        store_host: broker.store_host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: body.as_bytes(),
-        topic: TRANS_OP_HALF_TOPIC,
-        properties: &properties,
+        ..RecordFields::plain(TRANS_OP_HALF_TOPIC, body.as_bytes(), &properties, host)
     };
     broker.append(&operation, Wait::Written, Ticket::Plain(ended.reply))
 }
@@ -444,17 +436,8 @@ mod tests {
             "PGROUP\u{1}P\u{2}REAL_TOPIC\u{1}T\u{2}REAL_QID\u{1}3\u{2}UNIQ_KEY\u{1}K\u{2}{more}"
         );
         let fields = RecordFields {
-            queue_id: 0,
             flag: 7,
-            sys_flag: 0,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"body",
-            topic: TRANS_HALF_TOPIC,
-            properties: properties.as_bytes(),
+            ..RecordFields::plain(TRANS_HALF_TOPIC, b"body", properties.as_bytes(), host)
         };
         let mut bytes = Vec::new();
         fields.encode_into(&mut bytes).unwrap();

@@ -232,12 +232,7 @@ pub(crate) mod tests {
             sys_flag,
             born_timestamp: 1,
             born_host: ([10, 0, 0, 2], 1).into(),
-            store_host: ([10, 0, 0, 1], 10_911).into(),
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body,
-            topic,
-            properties,
+            ..RecordFields::plain(topic, body, properties, ([10, 0, 0, 1], 10_911).into())
         }
         .encode_into(&mut bytes)
         .unwrap();

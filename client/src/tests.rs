@@ -210,21 +210,11 @@ fn sends(fake: &Fake) -> usize {
 
 fn record(offset: i64, tags: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    RecordFields {
-        queue_id: 0,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: 1,
-        born_host: ([127, 0, 0, 1], 1).into(),
-        store_host: ([127, 0, 0, 1], 2).into(),
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: format!("body {offset}").as_bytes(),
-        topic: "T",
-        properties: format!("TAGS\u{1}{tags}\u{2}").as_bytes(),
-    }
-    .encode_into(&mut bytes)
-    .unwrap();
+    let (body, properties) = (format!("body {offset}"), format!("TAGS\u{1}{tags}\u{2}"));
+    let host = ([127, 0, 0, 1], 1).into();
+    RecordFields::plain("T", body.as_bytes(), properties.as_bytes(), host)
+        .encode_into(&mut bytes)
+        .unwrap();
     patch(&mut bytes, offset, offset * 100, 1);
     bytes
 }

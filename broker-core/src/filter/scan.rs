@@ -104,19 +104,7 @@ mod tests {
         let host = ([127, 0, 0, 1], 10_911).into();
         let mut out = Vec::new();
         let properties = format!("n\u{1}{offset}\u{2}");
-        let fields = RecordFields {
-            queue_id: 0,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"body",
-            topic: "T",
-            properties: properties.as_bytes(),
-        };
+        let fields = RecordFields::plain("T", b"body", properties.as_bytes(), host);
         fields.encode_into(&mut out).unwrap();
         patch(&mut out, offset, 0, 0);
         out

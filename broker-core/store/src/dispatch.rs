@@ -104,17 +104,8 @@ mod tests {
     fn derive_from(topic: &str, sys_flag: i32, properties: &str) -> (Derived, Vec<i32>) {
         let host = "127.0.0.1:1".parse().unwrap();
         let fields = RecordFields {
-            queue_id: 0,
-            flag: 0,
             sys_flag,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"x",
-            topic,
-            properties: properties.as_bytes(),
+            ..RecordFields::plain(topic, b"x", properties.as_bytes(), host)
         };
         let mut bytes = Vec::new();
         fields.encode_into(&mut bytes).unwrap();

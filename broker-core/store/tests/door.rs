@@ -76,16 +76,8 @@ fn record(topic: &str, queue_id: i32, body: &[u8], properties: &str) -> Vec<u8> 
     let host = "127.0.0.1:10911".parse().unwrap();
     let fields = RecordFields {
         queue_id,
-        flag: 0,
-        sys_flag: 0,
         born_timestamp: 1,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body,
-        topic,
-        properties: properties.as_bytes(),
+        ..RecordFields::plain(topic, body, properties.as_bytes(), host)
     };
     let mut bytes = Vec::new();
     fields.encode_into(&mut bytes).unwrap();

@@ -101,16 +101,8 @@ fn record(topic: &str, queue_id: i32, body: &str) -> Vec<u8> {
     let properties = format!("KEYS\u{1}{body} every\u{2}TAGS\u{1}TagA\u{2}");
     let fields = RecordFields {
         queue_id,
-        flag: 0,
-        sys_flag: 0,
         born_timestamp: 1,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: body.as_bytes(),
-        topic,
-        properties: properties.as_bytes(),
+        ..RecordFields::plain(topic, body.as_bytes(), properties.as_bytes(), host)
     };
     let mut bytes = Vec::new();
     fields.encode_into(&mut bytes).unwrap();

@@ -84,7 +84,25 @@ pub struct RecordFields<'a> {
     pub properties: &'a [u8],
 }
 
-impl RecordFields<'_> {
+impl<'a> RecordFields<'a> {
+    /// A message of queue 0 that says nothing else: no flags, born at the epoch, born and stored at `host`, for the first
+    /// time and outside of transactions.
+    pub fn plain(topic: &'a str, body: &'a [u8], properties: &'a [u8], host: SocketAddr) -> Self {
+        Self {
+            queue_id: 0,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp: 0,
+            born_host: host,
+            store_host: host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body,
+            topic,
+            properties,
+        }
+    }
+
     /// Appends the record with queue offset, physical offset and store timestamp zero; see [`patch`].
     /// Returns its length.
     pub fn encode_into(&self, out: &mut Vec<u8>) -> Result<usize, RecordError> {
@@ -437,18 +455,12 @@ mod tests {
     }
 
     fn fields<'a>(body: &'a [u8], topic: &'a str, properties: &'a [u8]) -> RecordFields<'a> {
+        let store_host = ([10, 0, 0, 1], 10_911).into();
         RecordFields {
             queue_id: 2,
-            flag: 0,
-            sys_flag: 0,
             born_timestamp: 1_700_000_000_000,
             born_host: ([10, 0, 0, 1], 50_000).into(),
-            store_host: ([10, 0, 0, 1], 10_911).into(),
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body,
-            topic,
-            properties,
+            ..RecordFields::plain(topic, body, properties, store_host)
         }
     }
 
