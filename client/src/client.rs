@@ -12,6 +12,7 @@ use remoting::protocol::fastjson;
 use remoting::protocol::headers::namesrv::RouteInfoRequestHeader;
 use remoting::transport::connection::{CallError, Limits};
 use remoting::transport::rpc::RpcClient;
+use serde::Deserialize;
 
 use crate::address::AddressRules;
 use crate::error::ClientError;
@@ -400,11 +401,26 @@ pub(crate) fn accepted(
     if answer.response_code() == ResponseCode::SUCCESS {
         return Ok(answer);
     }
-    Err(ClientError::Refused {
+    Err(refused(address, answer))
+}
+
+/// What an answer says that is a refusal.
+pub(crate) fn refused(address: &str, answer: RemotingCommand) -> ClientError {
+    ClientError::Refused {
         address: address.to_owned(),
         code: answer.response_code(),
         remark: answer.remark.unwrap_or_default(),
-    })
+    }
+}
+
+/// The header fields of an answer as a struct.
+pub(crate) fn header_of<'a, T: Deserialize<'a>>(
+    address: &str,
+    answer: &'a RemotingCommand,
+) -> Result<T, ClientError> {
+    answer
+        .header()
+        .map_err(|error| ClientError::protocol(address, error))
 }
 
 /// Our address on the way to the first name server, as brokers would see it.

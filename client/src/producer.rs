@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::client::Client;
+use crate::client::{Client, header_of, refused};
 use crate::error::ClientError;
 use crate::heartbeat::{HEARTBEAT_INTERVAL, Role};
 use crate::message::{MAX_BODY_BYTES, Message, bool_text};
@@ -437,15 +437,9 @@ impl Inner {
             })
         })??;
         let Some(status) = SendStatus::of(answer.response_code()) else {
-            return Err(ClientError::Refused {
-                address,
-                code: answer.response_code(),
-                remark: answer.remark.unwrap_or_default(),
-            });
+            return Err(refused(&address, answer));
         };
-        let header: SendMessageResponseHeader = answer
-            .header()
-            .map_err(|error| ClientError::protocol(&address, error))?;
+        let header: SendMessageResponseHeader = header_of(&address, &answer)?;
         Ok(SendResult {
             status,
             message_id: prepared.message_id.clone(),

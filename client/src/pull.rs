@@ -16,7 +16,7 @@ use remoting::protocol::message::record::records;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::client::{Client, accepted};
+use crate::client::{Client, accepted, header_of, refused};
 use crate::error::ClientError;
 use crate::expression::Expression;
 use crate::message::MessageExt;
@@ -164,17 +164,9 @@ fn read_pull_answer(
         ResponseCode::PULL_NOT_FOUND => PullStatus::NoNewMessage,
         ResponseCode::PULL_RETRY_IMMEDIATELY => PullStatus::NoMatchedMessage,
         ResponseCode::PULL_OFFSET_MOVED => PullStatus::OffsetIllegal,
-        code => {
-            return Err(ClientError::Refused {
-                address: address.to_owned(),
-                code,
-                remark: answer.remark.unwrap_or_default(),
-            });
-        }
+        _ => return Err(refused(address, answer)),
     };
-    let header: PullMessageResponseHeader = answer
-        .header()
-        .map_err(|error| ClientError::protocol(address, error))?;
+    let header: PullMessageResponseHeader = header_of(address, &answer)?;
     let mut messages = Vec::new();
     if status == PullStatus::Found {
         for record in records(&answer.body) {
@@ -272,9 +264,7 @@ impl Puller {
     ) -> Result<i64, ClientError> {
         let address = self.client.master_of(queue).await?;
         let answer = accepted(&address, self.client.call(&address, request).await?)?;
-        let header: OffsetResponseHeader = answer
-            .header()
-            .map_err(|error| ClientError::protocol(&address, error))?;
+        let header: OffsetResponseHeader = header_of(&address, &answer)?;
         Ok(header.offset)
     }
 

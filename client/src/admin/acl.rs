@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Admin, NoFields, read};
 use crate::ClientError;
+use crate::client::header_of;
 
 /// How old the files are that a broker of 4.x reads accounts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,9 +80,7 @@ impl Admin {
     pub async fn acl_versions(&self, broker: &str) -> Result<AclVersions, ClientError> {
         let code = RequestCode::GET_BROKER_CLUSTER_ACL_INFO;
         let answer = self.tell(broker, code, &NoFields {}).await?;
-        let header: AclVersionResponseHeader = answer
-            .header()
-            .map_err(|error| ClientError::protocol(broker, error))?;
+        let header: AclVersionResponseHeader = header_of(broker, &answer)?;
         let files = match header.all_acl_file_version {
             Some(files) => fastjson::from_slice(files.as_bytes())
                 .map_err(|error| ClientError::protocol(broker, error))?,

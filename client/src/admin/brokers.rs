@@ -14,6 +14,7 @@ use remoting::protocol::properties::{self, Property};
 use serde::de::DeserializeOwned;
 
 use super::{Admin, NoFields, read_properties};
+use crate::client::header_of;
 use crate::route::MASTER_ID;
 use crate::{ClientError, fan_out};
 
@@ -256,9 +257,7 @@ impl Admin {
             broker_name: broker.to_owned(),
         };
         let answer = self.tell(name_server, code, &header).await?;
-        answer
-            .header()
-            .map_err(|error| ClientError::protocol(name_server, error))
+        header_of(name_server, &answer)
     }
 }
 

@@ -14,6 +14,7 @@ use remoting::protocol::properties::Property;
 
 use super::{Admin, NoFields, read_properties};
 use crate::ClientError;
+use crate::client::header_of;
 
 /// The namespace that name servers themselves read: topic → `broker-a:4;broker-b:4`, the queues of topics whose order is
 /// strict.
@@ -92,9 +93,7 @@ impl Admin {
         let Some(answer) = found(self.tell(name_server, code, &header).await)? else {
             return Ok(None);
         };
-        let header: KvValueResponseHeader = answer
-            .header()
-            .map_err(|error| ClientError::protocol(name_server, error))?;
+        let header: KvValueResponseHeader = header_of(name_server, &answer)?;
         Ok(header.value)
     }
 

@@ -21,7 +21,7 @@ use remoting::protocol::headers::offset::{
 
 use super::{Admin, NoFields, read};
 use crate::ClientError;
-use crate::client::accepted;
+use crate::client::{accepted, header_of};
 
 impl Admin {
     /// How far a group is, in one topic or in all of them.
@@ -257,8 +257,6 @@ impl Admin {
 }
 
 fn read_offset(broker: &str, answer: &RemotingCommand) -> Result<i64, ClientError> {
-    let header: OffsetResponseHeader = answer
-        .header()
-        .map_err(|error| ClientError::protocol(broker, error))?;
+    let header: OffsetResponseHeader = header_of(broker, answer)?;
     Ok(header.offset)
 }

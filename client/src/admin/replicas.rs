@@ -14,6 +14,7 @@ use remoting::protocol::properties::Property;
 
 use super::{Admin, NoFields, read, read_properties};
 use crate::ClientError;
+use crate::client::header_of;
 use crate::unique_key::now_ms;
 
 impl Admin {
@@ -45,8 +46,7 @@ impl Admin {
     ) -> Result<ControllerMetadataResponseHeader, ClientError> {
         let code = RequestCode::CONTROLLER_GET_METADATA_INFO;
         let answer = self.tell(controller, code, &NoFields {}).await?;
-        let header = answer.header();
-        header.map_err(|error| ClientError::protocol(controller, error))
+        header_of(controller, &answer)
     }
 
     /// The leader among the controllers, asked of one of them.
@@ -93,9 +93,7 @@ impl Admin {
         };
         let code = RequestCode::CONTROLLER_ELECT_MASTER;
         let answer = self.tell(&leader, code, &header).await?;
-        let elected = answer
-            .header()
-            .map_err(|error| ClientError::protocol(&leader, error))?;
+        let elected = header_of(&leader, &answer)?;
         let group = match answer.body.is_empty() {
             true => BrokerData::default(),
             false => read::<BrokerMemberGroupBody>(&leader, &answer)?.broker_member_group,

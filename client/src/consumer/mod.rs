@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
-use crate::client::{Client, accepted};
+use crate::client::{Client, accepted, header_of};
 use crate::error::ClientError;
 use crate::expression::Expression;
 use crate::heartbeat::{HEARTBEAT_INTERVAL, Role};
@@ -444,9 +444,8 @@ impl Member {
         if answer.response_code() == ResponseCode::QUERY_NOT_FOUND {
             return Ok(None);
         }
-        let header: OffsetResponseHeader = accepted(&address, answer)?
-            .header()
-            .map_err(|error| ClientError::protocol(&address, error))?;
+        let answer = accepted(&address, answer)?;
+        let header: OffsetResponseHeader = header_of(&address, &answer)?;
         Ok(Some(header.offset).filter(|offset| *offset >= 0))
     }
 
