@@ -3,6 +3,8 @@
 //! Topics become folders and both become keys of tables, so nothing is created under a name that
 //! was not checked here.
 
+pub(crate) use store::SCHEDULE_TOPIC;
+
 /// Before a group's name: the topic in which its failed messages come back, and the one in which
 /// they end.
 pub(crate) const RETRY_PREFIX: &str = "%RETRY%";
@@ -13,7 +15,6 @@ pub(crate) const AUTO_CREATE_TOPIC_KEY: &str = "AUTO_CREATE_TOPIC_KEY";
 pub(crate) const BENCHMARK_TEST: &str = "BenchmarkTest";
 pub(crate) const SELF_TEST_TOPIC: &str = "SELF_TEST_TOPIC";
 pub(crate) const OFFSET_MOVED_EVENT: &str = "OFFSET_MOVED_EVENT";
-pub(crate) const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 /// Half messages; those that are done with; those that were given up.
 pub(crate) const TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 pub(crate) const TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";

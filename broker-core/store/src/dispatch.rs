@@ -15,7 +15,7 @@ use crate::index::key_hash;
 const KEYS_MAX: usize = 1024;
 
 /// The topic whose queues hold delayed messages until they are due.
-pub(crate) const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+pub const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 
 /// What goes into the tags code of a queue unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,5 +38,6 @@ mod writer;
 pub use api::*;
 pub use clock::Clock;
 pub use config::{FlushMode, RetentionRules, StoreConfig};
+pub use dispatch::SCHEDULE_TOPIC;
 pub use error::StoreError;
 pub use store::Store;

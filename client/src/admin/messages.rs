@@ -15,7 +15,7 @@ use remoting::protocol::message::{record, sys_flag};
 
 use super::{Admin, Broker};
 use crate::ClientError;
-use crate::client::accepted;
+use crate::client::{accepted, refused};
 use crate::message::MessageExt;
 use crate::names::DEFAULT_TOPIC;
 use crate::producer::{SendStatus, compress};
@@ -215,11 +215,7 @@ impl Admin {
         if let Some(status) = SendStatus::of(answer.response_code()) {
             return Ok(status);
         }
-        Err(ClientError::Refused {
-            address: broker.address.clone(),
-            code: answer.response_code(),
-            remark: answer.remark.unwrap_or_default(),
-        })
+        Err(refused(&broker.address, answer))
     }
 }
 
