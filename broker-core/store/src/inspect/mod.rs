@@ -9,6 +9,7 @@ mod clean;
 mod finding;
 mod index_check;
 mod info;
+mod log_check;
 mod queue_files;
 mod rebuild;
 mod state;
