@@ -9,7 +9,6 @@ use remoting::protocol::message::compression;
 use remoting::protocol::message::id::offset_message_id;
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::Record;
-use remoting::protocol::message::sys_flag;
 
 use crate::error::ClientError;
 use crate::names::check_topic;
@@ -133,7 +132,7 @@ pub struct MessageExt {
     pub commit_log_offset: i64,
     /// Length of the stored record in bytes.
     pub store_size: usize,
-    /// See [`sys_flag`]. Still says that the body was compressed when stored.
+    /// See [`remoting::protocol::message::sys_flag`]. Still says that the body was compressed when stored.
     pub sys_flag: i32,
     pub flag: i32,
     pub body_crc: i32,
@@ -211,17 +210,13 @@ impl MessageExt {
     pub fn message_id(&self) -> &str {
         self.unique_key().unwrap_or(&self.offset_message_id)
     }
-
-    /// Whether the body was compressed when stored.
-    pub fn was_compressed(&self) -> bool {
-        self.sys_flag & sys_flag::COMPRESSED != 0
-    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use remoting::protocol::message::record::RecordFields;
+    use remoting::protocol::message::sys_flag;
 
     /// A message as `broker-a` hands it out.
     pub(crate) fn stored(topic: &str, sys_flag: i32, body: &[u8], properties: &[u8]) -> MessageExt {

@@ -30,7 +30,7 @@ use crate::protocol::command::{
     CommandView, FLAG_ONEWAY, RemotingCommand, ReplyTo, encode_response,
 };
 use crate::protocol::ext_fields::{ExtBuf, FieldWriter, HeaderError};
-use crate::protocol::frame::{FrameError, SerializeType, frame_length};
+use crate::protocol::frame::{FrameError, frame_length, next_frame};
 
 /// What one read may bring in.
 const READ_BYTES: usize = 128 * 1024;
@@ -418,8 +418,7 @@ impl<T: Stream> Task<'_, T> {
     }
 
     fn has_whole_frame(&self, limits: &Limits) -> Result<bool, FrameError> {
-        let length = frame_length(&self.partial, limits.frame_bytes)?;
-        Ok(length.is_some_and(|length| length <= self.partial.len()))
+        Ok(next_frame(&self.partial, limits.frame_bytes)?.is_some())
     }
 
     /// Reads once and handles all whole frames. `Ok(false)`: the peer has closed.
@@ -488,13 +487,12 @@ impl<T: Stream> Task<'_, T> {
             if self.is_flooded() {
                 break Ok(input.len() - rest.len());
             }
-            let length = match frame_length(rest, limits.frame_bytes) {
-                Ok(Some(length)) if length <= rest.len() => length,
-                Ok(_) => break Ok(input.len() - rest.len()),
+            let frame = match next_frame(rest, limits.frame_bytes) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break Ok(input.len() - rest.len()),
                 Err(e) => break Err(Ended::Frame(e)),
             };
-            let (frame, after) = rest.split_at(length);
-            rest = after;
+            rest = rest.get(frame.len()..).unwrap_or_default();
             match CommandView::parse(frame) {
                 Ok(command) if command.is_response() => self.complete_call(&command),
                 Ok(command) => service.request(self.connection, &command, frame),
@@ -654,13 +652,5 @@ impl Answer {
         let body = self.body.iter().map(|piece| &piece[..]);
         let fields = |fields: &mut FieldWriter<'_>| fields.all(&self.ext);
         encode_response(out, to, self.code, self.remark.as_deref(), fields, body);
-    }
-}
-
-/// The header encoding that requests of this process use, as Apache's `ROCKETMQ_SERIALIZE_TYPE` sets it.
-pub fn default_serialize_type() -> SerializeType {
-    match std::env::var("ROCKETMQ_SERIALIZE_TYPE") {
-        Ok(name) if name.eq_ignore_ascii_case("ROCKETMQ") => SerializeType::Rocketmq,
-        _ => SerializeType::Json,
     }
 }

@@ -93,16 +93,6 @@ impl<S: Service> RpcClient<S> {
         Ok(())
     }
 
-    /// Closes the connection to `address`, if there is one.
-    pub async fn disconnect(&self, address: &str) {
-        let slot = self.slots().remove(address);
-        if let Some(slot) = slot
-            && let Some(connection) = slot.lock().await.take()
-        {
-            connection.close();
-        }
-    }
-
     /// Closes all connections.
     pub async fn close(&self) {
         let slots: Vec<Slot> = self.slots().drain().map(|(_, slot)| slot).collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use remoting::protocol::message::record::Record;
+use remoting::protocol::message::sys_flag;
 
 use super::finding::{Findings, Problem};
 use super::index_check::IndexWalk;
@@ -25,8 +26,6 @@ const UNITS_AT_HAND_BYTES: usize = 64 * 1024 * 1024;
 const UNITS_AT_ONCE: (usize, usize) = (819, 32);
 /// Threads that read the log.
 const THREADS_MAX: usize = 4;
-/// Properties of 5.x that tell of more than one message or queue.
-const INNER_BATCH: i32 = 0x80;
 
 /// What all threads look at.
 pub(super) struct Check<'a, F: FileSystem> {
@@ -249,7 +248,8 @@ impl<'a, F: FileSystem> Reader<'a, F> {
                 self.not_indexed(record);
             }
         }
-        if !derived.in_queue || record.sys_flag & INNER_BATCH != 0 || record.queue_id < 0 {
+        if !derived.in_queue || record.sys_flag & sys_flag::INNER_BATCH != 0 || record.queue_id < 0
+        {
             return Ok(());
         }
         let Some(queue) = check.queues.find(record.topic, record.queue_id) else {

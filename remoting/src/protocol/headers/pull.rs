@@ -10,8 +10,6 @@ pub const PULL_FLAG_COMMIT_OFFSET: i32 = 1;
 pub const PULL_FLAG_SUSPEND: i32 = 2;
 /// `sys_flag` bit: the subscription stands in the header.
 pub const PULL_FLAG_SUBSCRIPTION: i32 = 4;
-/// `sys_flag` bit: a lite pull consumer asks.
-pub const PULL_FLAG_LITE_PULL: i32 = 16;
 
 /// `PULL_MESSAGE` (11), `LITE_PULL_MESSAGE` (361).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -38,7 +38,6 @@ pub const BLANK_BYTES: usize = 8;
 pub const MIN_BYTES: usize = 91;
 
 const V1_MAX_TOPIC_BYTES: usize = 127;
-const QUEUE_ID_AT: usize = 12;
 const QUEUE_OFFSET_AT: usize = 20;
 const PHYSICAL_OFFSET_AT: usize = 28;
 const SYS_FLAG_AT: usize = 36;
@@ -212,11 +211,6 @@ fn read_i32(bytes: &[u8], at: usize) -> Option<i32> {
 /// Total size and magic at the start of `bytes`: enough to step from record to record.
 pub fn peek(bytes: &[u8]) -> Option<(i32, i32)> {
     Some((read_i32(bytes, 0)?, read_i32(bytes, 4)?))
-}
-
-/// Queue id of the record at the start of `bytes`, without reading the rest.
-pub fn peek_queue_id(bytes: &[u8]) -> Option<i32> {
-    read_i32(bytes, QUEUE_ID_AT)
 }
 
 /// A record read in place.
