@@ -70,26 +70,15 @@ pub(crate) fn send_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
     let wanted = Wanted::read(given)?;
     let batch = header.batch.unwrap_or(false);
     let level = wanted.delay.and_then(|level| broker.schedule.level(level));
-    let transaction = header.sys_flag & sys_flag::TRANSACTION_MASK;
-    if batch && (wanted.half || level.is_some() || transaction != 0) {
+    let transactional = header.sys_flag & sys_flag::TRANSACTION_MASK != 0;
+    if batch && (wanted.half || level.is_some() || transactional) {
         let remark = "messages of a batch can neither be delayed nor be transactional";
         return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
     }
     let (topic, queue_id, fate) = match exhausted(broker, request, &header)? {
         Exhausted::WouldBlock => return Ok(Reply::MoveTo(Lane::Admin)),
         Exhausted::DeadLetter(topic) => (topic, 0, Fate::DeadLetter),
-        Exhausted::No => {
-            let retries = header.reconsume_times.unwrap_or(0) > 0;
-            let fate = match level {
-                // Clients before 4.6.1 leave the mark of a transaction on messages that failed.
-                level if wanted.half && !(retries && level.is_some()) => Fate::Half,
-                Some(level) if matches!(transaction, 0 | sys_flag::TRANSACTION_COMMIT) => {
-                    Fate::Delayed(level)
-                }
-                _ => Fate::Plain,
-            };
-            (topic, queue_id, fate)
-        }
+        Exhausted::No => (topic, queue_id, Fate::of(&header, &wanted, level)),
     };
     if matches!(fate, Fate::Half) && config.reject_transaction_message {
         let remark = format!(
@@ -252,6 +241,20 @@ enum Fate {
 }
 
 impl Fate {
+    /// What becomes of a message that is not given up; `level`: how long it is to be delayed.
+    fn of(header: &SendMessageRequestHeader<'_>, wanted: &Wanted<'_>, level: Option<i32>) -> Self {
+        let retries = header.reconsume_times.unwrap_or(0) > 0;
+        let transaction = header.sys_flag & sys_flag::TRANSACTION_MASK;
+        match level {
+            // Clients before 4.6.1 leave the mark of a transaction on messages that failed.
+            level if wanted.half && !(retries && level.is_some()) => Self::Half,
+            Some(level) if matches!(transaction, 0 | sys_flag::TRANSACTION_COMMIT) => {
+                Self::Delayed(level)
+            }
+            _ => Self::Plain,
+        }
+    }
+
     /// Where it is stored for now.
     fn place(self, topic: &str, queue_id: i32) -> (&str, i32) {
         match self {

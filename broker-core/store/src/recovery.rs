@@ -53,7 +53,7 @@ pub(crate) fn recover<F: FileSystem>(
     let safe = known_safe(&log, &checkpoint);
     let mut index = open_index(fs, config, clean, &checkpoint)?;
 
-    let mut from = replay_start(&log, config, &checkpoint, clean)?;
+    let from = replay_start(&log, config, &checkpoint, clean)?;
     let mut trusted = match safe {
         // Nothing is known to be durable, but nothing was torn either.
         None if clean => log.min_offset(),
@@ -68,39 +68,7 @@ pub(crate) fn recover<F: FileSystem>(
     let found = queues.recover(cut_phy, log.min_offset(), |queue, offset, unit| {
         Ok(clean || has_record(&log, queue, offset, unit)?)
     })?;
-    // A log from which nothing has expired has all messages of a queue; its first file can only have been taken away.
-    for queue in queues.all() {
-        if log.min_offset() == 0 && log.last().is_some() && queue.first_file() > 0 {
-            tracing::warn!(
-                "the first file of queue {}-{} is missing: built again",
-                queue.topic,
-                queue.queue_id
-            );
-            queues.delete_queue(&queue)?;
-            from = 0;
-        }
-    }
-    match safe {
-        Some(safe) if safe.queues_end != 0 && queues.sum() != safe.queues_sum => {
-            tracing::warn!("units of consume queues are missing: the whole log is read for them");
-            from = log.min_offset();
-        }
-        // Queues are missing: built again from where the others end.
-        None if found.max_phy < from => from = found.max_phy.max(log.min_offset()),
-        _ => {}
-    }
-    if let Some(index) = &mut index {
-        let expected = safe.unwrap_or_default();
-        if index.entries() < expected.index_entries {
-            tracing::warn!(
-                "entries of the index are missing: it is built again from the whole log"
-            );
-            index.clear()?;
-        }
-        if index.dispatched_to() < expected.index_offset {
-            from = from.min(index.dispatched_to().max(log.min_offset()));
-        }
-    }
+    let from = from_what_is_missing(&log, &queues, index.as_mut(), safe, found.max_phy, from)?;
     if clean && safe.is_none() {
         // An Apache broker that has stopped in good order has synced everything that its queues name.
         trusted = trusted.max(found.max_phy);
@@ -130,12 +98,10 @@ pub(crate) fn recover<F: FileSystem>(
     let records = replay.records;
     let end = scan.position();
     if end < trusted {
-        let segment = log.segment_at(end);
-        let path = segment.as_ref().map_or(log.dir(), |segment| segment.path());
-        let position = segment.as_ref().map_or(0, |segment| end - segment.start());
+        let (path, byte) = log.place_of(end);
         let what = torn.unwrap_or_else(|| "the log ends here".to_owned());
         let what = format!("{what}, but everything in front of log offset {trusted} was stored");
-        return Err(StoreError::damaged(path, position.unsigned_abs(), what));
+        return Err(StoreError::damaged(&path, byte, what));
     }
     if let Some(index) = &mut index {
         index.truncate(end, |at| store_time(&log, at))?;
@@ -173,6 +139,52 @@ pub(crate) fn recover<F: FileSystem>(
         end,
         last_timestamp,
     })
+}
+
+/// Where the replay begins that was to begin at `from`: earlier if queues or index hold less than they should. What cannot
+/// be completed is deleted. `max_phy`: up to where queues have units.
+fn from_what_is_missing<F: FileSystem>(
+    log: &CommitLog<F>,
+    queues: &ConsumeQueues<F>,
+    index: Option<&mut Index<F>>,
+    safe: Option<SafePoint>,
+    max_phy: i64,
+    mut from: i64,
+) -> Result<i64, StoreError> {
+    // A log from which nothing has expired has all messages of a queue; its first file can only have been taken away.
+    for queue in queues.all() {
+        if log.min_offset() == 0 && log.last().is_some() && queue.first_file() > 0 {
+            tracing::warn!(
+                "the first file of queue {}-{} is missing: built again",
+                queue.topic,
+                queue.queue_id
+            );
+            queues.delete_queue(&queue)?;
+            from = 0;
+        }
+    }
+    match safe {
+        Some(safe) if safe.queues_end != 0 && queues.sum() != safe.queues_sum => {
+            tracing::warn!("units of consume queues are missing: the whole log is read for them");
+            from = log.min_offset();
+        }
+        // Queues are missing: built again from where the others end.
+        None if max_phy < from => from = max_phy.max(log.min_offset()),
+        _ => {}
+    }
+    if let Some(index) = index {
+        let expected = safe.unwrap_or_default();
+        if index.entries() < expected.index_entries {
+            tracing::warn!(
+                "entries of the index are missing: it is built again from the whole log"
+            );
+            index.clear()?;
+        }
+        if index.dispatched_to() < expected.index_offset {
+            from = from.min(index.dispatched_to().max(log.min_offset()));
+        }
+    }
+    Ok(from)
 }
 
 /// The safe point of the checkpoint, if it lies within the log.

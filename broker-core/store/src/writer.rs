@@ -259,26 +259,7 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
         let first = *next;
         let end = self.tail.end();
         if let Some(index) = &shared.index {
-            let mut pending = &batch.records[first.record..];
-            for (append, place) in batch.appends[appends.clone()]
-                .iter()
-                .zip(&self.places[appends.clone()])
-            {
-                let mut phy = place.commit_log_offset;
-                let (now_pending, later) = pending.split_at(append.records as usize);
-                for record in now_pending {
-                    let keys = &batch.keys[next.key..next.key + record.keys as usize];
-                    let entry = |&hash: &i32| IndexEntry {
-                        hash,
-                        phy,
-                        store_timestamp: now,
-                    };
-                    self.index.extend(keys.iter().map(entry));
-                    next.key += record.keys as usize;
-                    phy += i64::from(record.size);
-                }
-                pending = later;
-            }
+            self.collect_entries(batch, next, appends.clone(), now);
             // Before the units are counted: whoever knows how far that is may wait for the index up to there.
             index.feed(&mut self.index, end);
         }
@@ -343,6 +324,34 @@ impl<E: StoreEvents, F: FileSystem> Writer<'_, E, F> {
         let room = self.tail.room(&shared.log);
         if shared.queues.wants_flush() || room < shared.prepare_next_below() {
             shared.upkeep_signal.raise();
+        }
+    }
+
+    /// Makes the index entries of what was written.
+    fn collect_entries(
+        &mut self,
+        batch: &Appends<E::Ticket>,
+        next: &mut Cursor,
+        appends: Range<usize>,
+        now: i64,
+    ) {
+        let mut pending = batch.records[next.record..].iter();
+        for (append, place) in batch.appends[appends.clone()]
+            .iter()
+            .zip(&self.places[appends])
+        {
+            let mut phy = place.commit_log_offset;
+            for record in pending.by_ref().take(append.records as usize) {
+                let keys = &batch.keys[next.key..next.key + record.keys as usize];
+                let entry = |&hash: &i32| IndexEntry {
+                    hash,
+                    phy,
+                    store_timestamp: now,
+                };
+                self.index.extend(keys.iter().map(entry));
+                next.key += record.keys as usize;
+                phy += i64::from(record.size);
+            }
         }
     }
 

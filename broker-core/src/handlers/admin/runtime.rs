@@ -1,13 +1,13 @@
 //! What the broker tells of itself: 28, 315, 907.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
+use remoting::protocol::body::kv::KvTable;
 use remoting::protocol::body::replicas::HaRuntimeInfo;
 use remoting::protocol::command::VERSION;
 use remoting::protocol::headers::admin::BrokerStatsDataRequestHeader;
 use remoting::transport::router::{Refusal, Reply, Request};
-use serde::Serialize;
 use store::fs::{FileSystem, OsFileSystem};
 use store::{PUT_TIME_CLASSES_MS, StoreStatus};
 
@@ -17,12 +17,6 @@ use crate::handlers::json;
 /// Apache's name of [`VERSION`].
 const VERSION_NAME: &str = "V4_9_8_MQ";
 
-/// A table of texts.
-#[derive(Serialize)]
-struct KvTable {
-    table: BTreeMap<String, String>,
-}
-
 /// `GET_BROKER_RUNTIME_INFO` (28). All values are texts; monitoring tools take some of them apart,
 /// so their shape is Apache's to the blank.
 pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Reply, Refusal> {
@@ -30,72 +24,57 @@ pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Reply, Re
     let config = broker.config.current();
     let now = broker.clock.now_ms();
     let mut table = BTreeMap::new();
-    let mut set = |key: &str, value: String| {
-        table.insert(key.to_owned(), value);
+    let mut set = |key: &str, value: &dyn Display| {
+        table.insert(key.to_owned(), value.to_string());
     };
-    set("bootTimestamp", status.boot_timestamp.to_string());
-    set("runtime", uptime(now - status.boot_timestamp));
-    set("brokerVersionDesc", VERSION_NAME.to_owned());
-    set("brokerVersion", VERSION.to_string());
-    set("brokerActive", "true".to_owned());
+    set("bootTimestamp", &status.boot_timestamp);
+    set("runtime", &uptime(now - status.boot_timestamp));
+    set("brokerVersionDesc", &VERSION_NAME);
+    set("brokerVersion", &VERSION);
+    set("brokerActive", &"true");
     set(
         "startAcceptSendRequestTimeStamp",
-        config.start_accept_send_request_time_stamp.to_string(),
+        &config.start_accept_send_request_time_stamp,
     );
 
     let times = status.put_message_times_total;
-    set("putMessageTimesTotal", times.max(1).to_string());
-    set("putMessageFailedTimes", status.put_failed_times.to_string());
-    set(
-        "putMessageSizeTotal",
-        status.put_message_size_total.to_string(),
-    );
+    set("putMessageTimesTotal", &times.max(1));
+    set("putMessageFailedTimes", &status.put_failed_times);
+    set("putMessageSizeTotal", &status.put_message_size_total);
     set(
         "putMessageAverageSize",
-        format!(
+        &format!(
             "{:.1}",
             status.put_message_size_total as f64 / times.max(1) as f64
         ),
     );
-    set(
-        "putMessageEntireTimeMax",
-        status.put_time_max_ms.to_string(),
-    );
-    set(
-        "getMessageEntireTimeMax",
-        status.get_time_max_ms.to_string(),
-    );
+    set("putMessageEntireTimeMax", &status.put_time_max_ms);
+    set("getMessageEntireTimeMax", &status.get_time_max_ms);
     for (name, share) in [("putLatency99", 0.99), ("putLatency999", 0.999)] {
         let latency = percentile(&status.put_time_distribution, share);
-        set(name, format!("{latency:.2}"));
+        set(name, &format!("{latency:.2}"));
     }
     set(
         "putMessageDistributeTime",
-        distribution(&status.put_time_distribution),
+        &distribution(&status.put_time_distribution),
     );
-    set("pageCacheLockTimeMills", "0".to_owned());
+    set("pageCacheLockTimeMills", &"0");
 
     let rates = broker.stats.rates();
-    set("putTps", rates.put);
-    set("getFoundTps", rates.get_found);
-    set("getMissTps", rates.get_miss);
-    set("getTotalTps", rates.get_total);
+    set("putTps", &rates.put);
+    set("getFoundTps", &rates.get_found);
+    set("getMissTps", &rates.get_miss);
+    set("getTotalTps", &rates.get_total);
     // Spelled both ways: 4.x and 5.x.
-    set("getTransferedTps", rates.transferred.clone());
-    set("getTransferredTps", rates.transferred);
+    set("getTransferedTps", &rates.transferred);
+    set("getTransferredTps", &rates.transferred);
     let today = broker.stats.days();
-    set("msgPutTotalTodayNow", today.put_now.to_string());
-    set("msgPutTotalTodayMorning", today.put_morning.to_string());
-    set(
-        "msgPutTotalYesterdayMorning",
-        today.put_yesterday.to_string(),
-    );
-    set("msgGetTotalTodayNow", today.get_now.to_string());
-    set("msgGetTotalTodayMorning", today.get_morning.to_string());
-    set(
-        "msgGetTotalYesterdayMorning",
-        today.get_yesterday.to_string(),
-    );
+    set("msgPutTotalTodayNow", &today.put_now);
+    set("msgPutTotalTodayMorning", &today.put_morning);
+    set("msgPutTotalYesterdayMorning", &today.put_yesterday);
+    set("msgGetTotalTodayNow", &today.get_now);
+    set("msgGetTotalTodayMorning", &today.get_morning);
+    set("msgGetTotalYesterdayMorning", &today.get_yesterday);
 
     disk(
         &config.store_path_root_dir,
@@ -103,46 +82,41 @@ pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Reply, Re
         &status,
         &mut set,
     );
-    set(
-        "commitLogMinOffset",
-        status.min_commit_log_offset.to_string(),
-    );
-    set("commitLogMaxOffset", status.written_offset.to_string());
-    set("dispatchMaxBuffer", "0".to_owned());
+    set("commitLogMinOffset", &status.min_commit_log_offset);
+    set("commitLogMaxOffset", &status.written_offset);
+    set("dispatchMaxBuffer", &"0");
     set(
         "dispatchBehindBytes",
-        (status.written_offset - status.visible_offset)
-            .max(0)
-            .to_string(),
+        &(status.written_offset - status.visible_offset).max(0),
     );
-    set("remainTransientStoreBufferNumbs", i32::MAX.to_string());
+    set("remainTransientStoreBufferNumbs", &i32::MAX);
     set(
         "remainHowManyDataToFlush",
-        bytes(status.written_offset - status.flushed_offset),
+        &bytes(status.written_offset - status.flushed_offset),
     );
     set(
         "earliestMessageTimeStamp",
-        status.earliest_message_timestamp.unwrap_or(-1).to_string(),
+        &status.earliest_message_timestamp.unwrap_or(-1),
     );
     // Ours: why messages are refused, if they are.
     if let Some(reason) = &status.read_only_reason {
-        set("storeReadOnlyReason", reason.to_string());
+        set("storeReadOnlyReason", reason);
     }
-    set("storeDiskFull", status.disk_full.to_string());
+    set("storeDiskFull", &status.disk_full);
 
-    set("sendThreadPoolQueueSize", "0".to_owned());
-    set("sendThreadPoolQueueCapacity", "10000".to_owned());
-    set("sendThreadPoolQueueHeadWaitTimeMills", "0".to_owned());
+    set("sendThreadPoolQueueSize", &"0");
+    set("sendThreadPoolQueueCapacity", &"10000");
+    set("sendThreadPoolQueueHeadWaitTimeMills", &"0");
     for (name, pool) in [("pull", &broker.read), ("query", &broker.admin)] {
         let (waiting, head) = pool.workers.waiting();
-        set(&format!("{name}ThreadPoolQueueSize"), waiting.to_string());
+        set(&format!("{name}ThreadPoolQueueSize"), &waiting);
         set(
             &format!("{name}ThreadPoolQueueCapacity"),
-            pool.workers.capacity().to_string(),
+            &pool.workers.capacity(),
         );
         set(
             &format!("{name}ThreadPoolQueueHeadWaitTimeMills"),
-            head.as_millis().to_string(),
+            &head.as_millis(),
         );
     }
     Ok(json(&KvTable { table })?.into())
@@ -152,26 +126,26 @@ fn disk(
     root: &std::path::Path,
     commit_log: Option<&std::path::Path>,
     status: &StoreStatus,
-    set: &mut impl FnMut(&str, String),
+    set: &mut impl FnMut(&str, &dyn Display),
 ) {
     // Apache's sign for "unknown".
     let ratio =
         |ratio: Option<f64>| ratio.map_or_else(|| "-1".to_owned(), |ratio| ratio.to_string());
     let dir = commit_log.map_or_else(|| root.join("commitlog"), std::path::Path::to_path_buf);
-    set("commitLogDiskRatio", ratio(status.commit_log_disk_ratio));
+    set("commitLogDiskRatio", &ratio(status.commit_log_disk_ratio));
     set(
         &format!("commitLogDiskRatio_{}", dir.display()),
-        ratio(status.commit_log_disk_ratio),
+        &ratio(status.commit_log_disk_ratio),
     );
     set(
         "consumeQueueDiskRatio",
-        ratio(status.consume_queue_disk_ratio),
+        &ratio(status.consume_queue_disk_ratio),
     );
     if let Ok(usage) = OsFileSystem.disk_usage(&dir) {
         let size = |bytes_count: u64| bytes(i64::try_from(bytes_count).unwrap_or(i64::MAX));
         set(
             "commitLogDirCapacity",
-            format!(
+            &format!(
                 "Total : {}, Free : {}.",
                 size(usage.total),
                 size(usage.available)
