@@ -198,7 +198,7 @@ keys! {
     "messageIndexEnable" message_index_enable: bool = true, AtStart
         => "index messages by key";
     "messageIndexSafe" message_index_safe: bool = false, AtStart
-        => "without a difference: the index is always recovered as a whole";
+        => "after the unclean end of an Apache broker, index its messages again from where it had synced its index";
     "maxHashSlotNum" max_hash_slot_num: u32 = 5_000_000, AtStart, in COUNT
         => "slots of an index file";
     "maxIndexNum" max_index_num: u32 = 20_000_000, AtStart, in 2..=2_147_483_647

@@ -60,7 +60,7 @@ pub struct StoreConfig {
     /// `flushIntervalConsumeQueue`: buffered queue units go to their files this often.
     pub flush_interval_consume_queue_ms: u64,
     /// `flushConsumeQueueThoroughInterval`: queues and index are synced, and the checkpoint moves,
-    /// this often (earlier when 32 MiB of log have been written since).
+    /// this often (earlier when 24 MiB of log have been written since).
     pub flush_consume_queue_thorough_interval_ms: u64,
     /// `syncFlushTimeout`: how long an append waits for its sync before it is answered as timed out.
     pub sync_flush_timeout_ms: u64,
@@ -74,8 +74,8 @@ pub struct StoreConfig {
     pub delete_commit_log_files_interval_ms: u64,
     /// `messageIndexEnable`.
     pub message_index_enable: bool,
-    /// `messageIndexSafe`: accepted for Apache's sake. The index here is always recovered from its
-    /// own safe point, so that no key is lost either way.
+    /// `messageIndexSafe`: after the unclean end of an Apache broker the log is read again from where its index was synced,
+    /// too. After our own the index is always recovered from its own safe point.
     pub message_index_safe: bool,
     /// `maxHashSlotNum`: slots of an index file.
     pub max_hash_slot_num: u32,
@@ -204,12 +204,5 @@ impl StoreConfig {
             return refuse("the append queue must hold at least one message");
         }
         Ok(())
-    }
-}
-
-impl Default for StoreConfig {
-    /// Apache's values, in `$HOME/store`.
-    fn default() -> Self {
-        Self::new(std::env::home_dir().unwrap_or_default().join("store"))
     }
 }
