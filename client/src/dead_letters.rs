@@ -68,6 +68,7 @@ pub fn group_of(text: &str) -> &str {
     text.strip_prefix(DLQ_PREFIX).unwrap_or(text)
 }
 
+/// The topic of a group's dead letters.
 pub fn topic_of(group: &str) -> String {
     format!("{DLQ_PREFIX}{group}")
 }
@@ -77,6 +78,7 @@ pub fn origin_topic(message: &MessageExt) -> Option<&str> {
     message.property(properties::RETRY_TOPIC)
 }
 
+/// How often it was sent once more already, as far as it says.
 pub fn resent_times(message: &MessageExt) -> u32 {
     let times = message.property(RESENT_TIMES);
     times.and_then(|times| times.parse().ok()).unwrap_or(0)

@@ -188,10 +188,12 @@ impl MessageExt {
         }
     }
 
+    /// The value of a property, one of RocketMQ's own included.
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties.get(name).map(String::as_str)
     }
 
+    /// The tag: messages have one, whatever the name says.
     pub fn tags(&self) -> Option<&str> {
         self.property(properties::TAGS)
     }

@@ -32,6 +32,7 @@ pub struct TopicRoute {
 }
 
 impl TopicRoute {
+    /// From what a name server answered.
     pub fn new(topic: &str, mut data: TopicRouteData) -> Self {
         data.queue_datas
             .sort_by(|a, b| a.broker_name.cmp(&b.broker_name));

@@ -17,6 +17,7 @@ const MILLISECONDS_FROM: i64 = 100_000_000_000;
 pub struct Time(pub Timestamp);
 
 impl Time {
+    /// In milliseconds since the epoch.
     pub fn epoch_ms(self) -> i64 {
         self.0.as_millisecond()
     }

@@ -69,6 +69,7 @@ pub enum TraceRecord {
 }
 
 impl TraceRecord {
+    /// Of the message that it is about.
     pub fn message_id(&self) -> &str {
         match self {
             Self::Sent { message_id, .. }

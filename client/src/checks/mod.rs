@@ -6,6 +6,7 @@ use std::fmt;
 pub mod groups;
 pub mod servers;
 
+/// How bad it is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Something does not work, or will not for long.
@@ -16,6 +17,7 @@ pub enum Level {
 }
 
 impl Level {
+    /// As tables show it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Critical => "CRIT",

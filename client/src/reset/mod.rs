@@ -106,6 +106,7 @@ impl Move {
         })
     }
 
+    /// Whether the group would go on elsewhere than it is.
     pub fn changes(&self) -> bool {
         self.from != Some(self.to)
     }

@@ -100,6 +100,7 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Serves one request with what the server `S` has.
 pub type Handler<S> = fn(&S, &Request<'_>) -> Result<Reply, Refusal>;
 
 /// The table: which codes a server serves.
