@@ -2,6 +2,9 @@
 //!
 //! Positions of the log, each a record boundary, each only growing:
 //! `visible ≤ flushed ≤ written` under `SYNC_FLUSH`, `flushed ≤ visible = written` otherwise.
+//!
+//! Locking: `checkpoint`, held over I/O while it moves, before what queues and index lock. `next_segment` is held while the
+//! file is made, all others are short; none of these is taken under another.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};

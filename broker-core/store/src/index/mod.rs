@@ -1,5 +1,7 @@
 //! The index: which records of the log have a key. A row of files of a fixed size ([`file`]), filled one
 //! after the other; their names are local times, `yyyyMMddHHmmssSSS`.
+//!
+//! Locking: one lock, held over I/O by whoever puts, flushes or removes; queries hold it for the newest file only.
 
 mod file;
 
