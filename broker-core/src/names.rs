@@ -3,14 +3,10 @@
 //! Topics become folders and both become keys of tables, so nothing is created under a name that
 //! was not checked here.
 
-pub(crate) use store::SCHEDULE_TOPIC;
+use remoting::protocol::names::DLQ_PREFIX;
+pub(crate) use remoting::protocol::names::{DEFAULT_TOPIC as TBW102, RETRY_PREFIX, SCHEDULE_TOPIC};
 
-/// Before a group's name: the topic in which its failed messages come back, and the one in which
-/// they end.
-pub(crate) const RETRY_PREFIX: &str = "%RETRY%";
-const DLQ_PREFIX: &str = "%DLQ%";
-/// Template of topics that sends create. Clients of 4.3.0 ask for [`AUTO_CREATE_TOPIC_KEY`].
-pub(crate) const TBW102: &str = "TBW102";
+/// As [`TBW102`], for clients of 4.3.0.
 pub(crate) const AUTO_CREATE_TOPIC_KEY: &str = "AUTO_CREATE_TOPIC_KEY";
 pub(crate) const BENCHMARK_TEST: &str = "BenchmarkTest";
 pub(crate) const SELF_TEST_TOPIC: &str = "SELF_TEST_TOPIC";

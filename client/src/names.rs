@@ -1,13 +1,10 @@
 //! The names that Apache's clients accept.
 
-use crate::ClientError;
+pub use remoting::protocol::names::{DEFAULT_TOPIC, DLQ_PREFIX, RETRY_PREFIX};
 
-/// Topic from whose route a topic that does not exist yet is made.
-pub const DEFAULT_TOPIC: &str = "TBW102";
-/// Before the name of a group: the topic of its messages to consume again.
-pub const RETRY_PREFIX: &str = "%RETRY%";
-/// Before the name of a group: the topic of messages that it could not consume.
-pub const DLQ_PREFIX: &str = "%DLQ%";
+use remoting::protocol::names::SCHEDULE_TOPIC;
+
+use crate::ClientError;
 
 const MAX_TOPIC_BYTES: usize = 127;
 const MAX_GROUP_BYTES: usize = 255;
@@ -35,7 +32,7 @@ pub fn is_system_topic(topic: &str) -> bool {
         DEFAULT_TOPIC,
         "AUTO_CREATE_TOPIC_KEY",
         "SELF_TEST_TOPIC",
-        "SCHEDULE_TOPIC_XXXX",
+        SCHEDULE_TOPIC,
         "BenchmarkTest",
         "OFFSET_MOVED_EVENT",
         "TRANS_CHECK_MAX_TIME_TOPIC",

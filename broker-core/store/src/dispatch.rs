@@ -7,15 +7,13 @@ use remoting::protocol::message::properties;
 use remoting::protocol::message::record::Record;
 use remoting::protocol::message::sys_flag;
 use remoting::protocol::message::tags::java_hash;
+use remoting::protocol::names::SCHEDULE_TOPIC;
 
 use crate::index::key_hash;
 
 /// Keys of one message that are indexed at most. A message of 32 KiB of properties could name
 /// thousands, each costing three writes.
 const KEYS_MAX: usize = 1024;
-
-/// The topic whose queues hold delayed messages until they are due.
-pub const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 
 /// What goes into the tags code of a queue unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

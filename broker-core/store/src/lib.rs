@@ -38,6 +38,5 @@ mod writer;
 pub use api::*;
 pub use clock::Clock;
 pub use config::{FlushMode, RetentionRules, StoreConfig};
-pub use dispatch::SCHEDULE_TOPIC;
 pub use error::StoreError;
 pub use store::Store;

@@ -13,5 +13,6 @@ pub mod frame;
 pub mod headers;
 mod json_scan;
 pub mod message;
+pub mod names;
 pub mod properties;
 pub mod version;

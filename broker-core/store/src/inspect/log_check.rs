@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use remoting::protocol::message::record::Record;
 use remoting::protocol::message::sys_flag;
+use remoting::protocol::names::SCHEDULE_TOPIC;
 
 use super::finding::{Findings, Problem};
 use super::index_check::IndexWalk;
@@ -15,7 +16,7 @@ use super::{OfflineStore, Progress, Walk};
 use crate::StoreError;
 use crate::commit_log::{CommitLog, Segment};
 use crate::consume_queue::{UNIT_LEN, Unit, decode_units};
-use crate::dispatch::{SCHEDULE_TOPIC, derive};
+use crate::dispatch::derive;
 use crate::fs::{File, FileSystem};
 use crate::index::{Index, Sealed};
 use crate::log_scan::{LogScan, Scanned, record_at};
