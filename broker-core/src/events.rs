@@ -6,7 +6,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use remoting::protocol::body::topic::TopicConfig;
-use remoting::transport::connection::{Answer, Connection, ReplyHandle};
+use remoting::transport::answer::{Answer, ReplyHandle};
+use remoting::transport::connection::Connection;
 use remoting::transport::router::Refusal;
 use store::{AppendError, Appended, Arrival, Done, StoreEvents};
 use tokio::sync::mpsc::UnboundedSender;

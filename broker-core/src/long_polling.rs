@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use remoting::transport::connection::ReplyHandle;
+use remoting::transport::answer::ReplyHandle;
 
 use crate::filter::Filter;
 

@@ -24,7 +24,7 @@ use remoting::protocol::message::properties::{
     TRANSACTION_PREPARED_QUEUE_OFFSET,
 };
 use remoting::protocol::message::record::{Record, RecordFields, patch, records};
-use remoting::transport::connection::ReplyHandle;
+use remoting::transport::answer::ReplyHandle;
 use store::{AppendRefusal, Appended, ReadFrom, ReadOutcome, ReadRequest, ReadStatus, Wait};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;

@@ -12,7 +12,8 @@ use remoting::protocol::headers::client::{
     ConsumerGroupHeader, ConsumerRunningInfoRequestHeader, ConsumerStatusRequestHeader,
     ResetOffsetRequestHeader,
 };
-use remoting::transport::connection::{Answer, Connection, ReplyHandle, Service};
+use remoting::transport::answer::{Answer, ReplyHandle};
+use remoting::transport::connection::{Connection, Service};
 use tracing::debug;
 
 use crate::consumer::Group;

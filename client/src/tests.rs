@@ -17,7 +17,8 @@ use remoting::protocol::headers::offset::{
 use remoting::protocol::headers::pull::{PullMessageRequestHeader, PullMessageResponseHeader};
 use remoting::protocol::headers::send::SendMessageResponseHeader;
 use remoting::protocol::message::record::{RecordFields, patch};
-use remoting::transport::connection::{Answer, Connection, Limits, ReplyHandle, Service};
+use remoting::transport::answer::{Answer, ReplyHandle};
+use remoting::transport::connection::{Connection, Limits, Service};
 use remoting::transport::listener::{Listening, bind};
 use tokio::net::TcpListener;
 

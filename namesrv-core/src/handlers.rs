@@ -17,7 +17,8 @@ use remoting::protocol::headers::namesrv::{
     WipeWritePermResponseHeader,
 };
 use remoting::protocol::properties;
-use remoting::transport::connection::{Answer, Connection};
+use remoting::transport::answer::Answer;
+use remoting::transport::connection::Connection;
 use remoting::transport::router::{Lane, Refusal, Reply, Request, Server};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

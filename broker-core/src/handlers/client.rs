@@ -9,7 +9,7 @@ use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 use remoting::protocol::codes::RequestCode;
 use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::headers::client::{ConsumerGroupHeader, UnregisterClientRequestHeader};
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 
 use super::{decode, json, pull};

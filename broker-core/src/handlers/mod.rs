@@ -18,7 +18,7 @@ use remoting::protocol::body::group::SubscriptionGroupConfig;
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::fastjson::{self, JsonError};
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Refusal, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -5,7 +5,7 @@ use remoting::protocol::headers::offset::{
     EarliestStoreTimeResponseHeader, OffsetResponseHeader, QueryConsumerOffsetRequestHeader,
     QueueRequestHeader, SearchOffsetRequestHeader, UpdateConsumerOffsetRequestHeader,
 };
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::{Boundary, StoreError};
 

@@ -9,7 +9,7 @@ use remoting::protocol::headers::pull::{
     PULL_FLAG_COMMIT_OFFSET, PULL_FLAG_SUBSCRIPTION, PULL_FLAG_SUSPEND, PullMessageRequestHeader,
     PullMessageResponseHeader,
 };
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::{ReadFrom, ReadOutcome, ReadRequest, ReadResult, ReadStatus};
 

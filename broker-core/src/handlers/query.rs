@@ -5,7 +5,7 @@ use remoting::protocol::headers::query::{
     QueryMessageRequestHeader, QueryMessageResponseHeader, UNIQUE_KEY_QUERY,
     ViewMessageRequestHeader,
 };
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 
 use crate::broker::Broker;

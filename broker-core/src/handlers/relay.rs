@@ -17,7 +17,8 @@ use remoting::protocol::headers::client::{
     ConsumerStatusRequestHeader, ResetOffsetRequestHeader,
 };
 use remoting::protocol::message::id::decode_offset_message_id;
-use remoting::transport::connection::{Answer, CallError, Connection};
+use remoting::transport::answer::Answer;
+use remoting::transport::connection::{CallError, Connection};
 use remoting::transport::router::{Refusal, Reply, Request};
 use serde::Serialize;
 use store::Boundary;

@@ -14,7 +14,8 @@ use remoting::protocol::headers::send::{
 use remoting::protocol::message::id::offset_message_id;
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::RecordFields;
-use remoting::transport::connection::{Answer, Connection, ReplyHandle};
+use remoting::transport::answer::{Answer, ReplyHandle};
+use remoting::transport::connection::Connection;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::{Appended, Wait};
 use tokio::runtime::Handle;

@@ -14,7 +14,7 @@ use remoting::protocol::message::id::append_offset_message_id;
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::RecordFields;
 use remoting::protocol::message::sys_flag;
-use remoting::transport::connection::{Answer, ReplyHandle};
+use remoting::transport::answer::{Answer, ReplyHandle};
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::{AppendError, AppendRefusal, Appended, PutStatus, Wait};
 

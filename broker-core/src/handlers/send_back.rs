@@ -7,7 +7,7 @@ use remoting::protocol::headers::send::ConsumerSendMsgBackRequestHeader;
 use remoting::protocol::message::id::offset_message_id;
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::{Record, RecordFields};
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Lane, Refusal, Reply, Request};
 use store::Wait;
 

@@ -15,7 +15,8 @@ use remoting::protocol::headers::pull::{
 use remoting::protocol::headers::send::{SendMessageRequestHeader, SendMessageResponseHeader};
 use remoting::protocol::message::properties;
 use remoting::protocol::message::record::records;
-use remoting::transport::connection::{Answer, Connection, Limits, ReplyHandle, Service};
+use remoting::transport::answer::{Answer, ReplyHandle};
+use remoting::transport::connection::{Connection, Limits, Service};
 use remoting::transport::rpc::{NoService, RpcClient};
 use serde::Serialize;
 use tempfile::TempDir;

@@ -3,8 +3,9 @@
 //! One task per connection reads, handles and writes, so that answers to one batch of requests
 //! leave in one write without waking anybody. Handlers are synchronous and short; whatever may
 //! take longer goes to a [`workers::Workers`] pool and answers later through a
-//! [`connection::ReplyHandle`].
+//! [`answer::ReplyHandle`].
 
+pub mod answer;
 pub mod connection;
 pub mod listener;
 pub mod router;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use super::connection::{Answer, Connection, ReplyHandle, Service};
+use super::answer::{Answer, ReplyHandle};
+use super::connection::{Connection, Service};
 use super::workers::Workers;
 use crate::protocol::codes::{RequestCode, ResponseCode};
 use crate::protocol::command::CommandView;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::connection::{Answer, CallError, Connection, Limits};
+use super::answer::Answer;
+use super::connection::{CallError, Connection, Limits};
 use super::listener::{Listening, bind};
 use super::router::{Lane, Pool, Refusal, Reply, Request, Router, Routes, Server};
 use super::rpc::{NoService, RpcClient};

@@ -4,7 +4,7 @@ use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::fastjson;
 use remoting::protocol::headers::admin::BrokerConfigResponseHeader;
 use remoting::protocol::properties;
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 
 use crate::broker::Broker;

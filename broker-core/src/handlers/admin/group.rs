@@ -9,7 +9,7 @@ use remoting::protocol::headers::admin::{
     DeleteSubscriptionGroupRequestHeader, GroupRequestHeader, QuerySubscriptionRequestHeader,
 };
 use remoting::protocol::headers::client::{ConsumerGroupHeader, ProducerGroupHeader};
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 
 use crate::broker::Broker;

@@ -11,7 +11,7 @@ use remoting::protocol::headers::admin::{
     BrokerConsumeStatsRequestHeader, CloneGroupOffsetRequestHeader, ConsumeStatsRequestHeader,
     ConsumeTimeSpanRequestHeader, QueryCorrectionOffsetRequestHeader,
 };
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 
 use super::topic::{queue_on, stored_at};

@@ -3,7 +3,7 @@
 use remoting::protocol::body::stats::{ConsumeQueueData, QueryConsumeQueueBody};
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::admin::QueryConsumeQueueRequestHeader;
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 use serde::Serialize;
 

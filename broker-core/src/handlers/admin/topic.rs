@@ -6,7 +6,7 @@ use remoting::protocol::body::stats::{TopicOffset, TopicStatsTable};
 use remoting::protocol::body::topic::{CreateTopicListRequestBody, TopicConfig, TopicList};
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::admin::{CreateTopicRequestHeader, TopicRequestHeader};
-use remoting::transport::connection::Answer;
+use remoting::transport::answer::Answer;
 use remoting::transport::router::{Refusal, Reply, Request};
 
 use crate::broker::Broker;
