@@ -12,7 +12,7 @@ use remoting::protocol::body::topic::TopicConfig;
 use remoting::protocol::headers::send::SendMessageRequestHeader;
 use remoting::protocol::message::record::RecordFields;
 use remoting::transport::connection::Connection;
-use remoting::transport::router::{Pool, Refusal, Server};
+use remoting::transport::router::{Pool, Refusal};
 use store::{AppendError, AppendRefusal, Appended, Clock, Store, Wait};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -21,7 +21,6 @@ use crate::clients::Clients;
 use crate::config::LiveConfig;
 use crate::events::{BrokerEvents, Ticket};
 use crate::groups::Groups;
-use crate::handlers::client;
 use crate::lock_table::LockTable;
 use crate::long_polling::{HeldPull, LongPolling};
 use crate::names;
@@ -210,16 +209,5 @@ impl Broker {
         if let Err(e) = self.offsets.persist() {
             tracing::error!("consumer offsets are not saved: {e}");
         }
-    }
-}
-
-impl Server for Broker {
-    fn end_of_batch(&self) {
-        self.store.kick();
-    }
-
-    fn connection_closed(&self, connection: &Arc<Connection>) {
-        let changed = self.clients().connection_closed(connection.id);
-        client::notify_changed(self, &changed);
     }
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use remoting::transport::connection::Limits;
+use remoting::transport::connection::{Connection, Limits};
 use remoting::transport::listener::{self, Listening};
-use remoting::transport::router::{Pool, Router};
+use remoting::transport::router::{Pool, Router, Server};
 use remoting::transport::tls::{TlsError, TlsServer};
 use remoting::transport::workers::{Priority, Workers};
 use store::fs::OsFileSystem;
@@ -292,6 +292,17 @@ impl Broker {
             long_polling,
             awake,
         })
+    }
+}
+
+impl Server for Broker {
+    fn end_of_batch(&self) {
+        self.store.kick();
+    }
+
+    fn connection_closed(&self, connection: &Arc<Connection>) {
+        let changed = self.clients().connection_closed(connection.id);
+        client::notify_changed(self, &changed);
     }
 }
 

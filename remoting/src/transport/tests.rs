@@ -423,9 +423,13 @@ async fn the_mode_decides_who_is_turned_away() {
         let address = server.address;
         tokio::task::spawn_blocking(move || {
             let mut plain = std::net::TcpStream::connect(address).unwrap();
-            assert_eq!(echo_over(&mut plain, "x").is_ok(), takes_plain, "{mode}");
+            assert_eq!(echo_over(&mut plain, "x").is_ok(), takes_plain, "{mode:?}");
             let mut encrypted = connect_tls(address, &rustls::version::TLS13);
-            assert_eq!(echo_over(&mut encrypted, "x").is_ok(), takes_tls, "{mode}");
+            assert_eq!(
+                echo_over(&mut encrypted, "x").is_ok(),
+                takes_tls,
+                "{mode:?}"
+            );
         })
         .await
         .unwrap();
