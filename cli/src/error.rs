@@ -123,6 +123,19 @@ impl CliError {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Hints at the known name that `wanted` was probably meant to be; if none is near, at something else.
+    pub(crate) fn did_you_mean<S: AsRef<str>>(
+        self,
+        wanted: &str,
+        known: impl IntoIterator<Item = S>,
+        otherwise: impl Into<String>,
+    ) -> Self {
+        match nearest(wanted, known) {
+            Some(near) => self.hint(format!("did you mean '{}'?", near.as_ref())),
+            None => self.hint(otherwise),
+        }
+    }
 }
 
 /// `error: WHAT: cause: cause`, and on its own line `hint: …`.
@@ -151,14 +164,12 @@ impl From<io::Error> for CliError {
 }
 
 /// The known name that `wanted` was probably meant to be.
-pub(crate) fn nearest<'a>(
-    wanted: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+fn nearest<S: AsRef<str>>(wanted: &str, known: impl IntoIterator<Item = S>) -> Option<S> {
     let lower = wanted.to_lowercase();
+    let likeness = |name: &str| strsim::jaro_winkler(&lower, &name.to_lowercase());
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
+        .map(|name| (likeness(name.as_ref()), name))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)

@@ -7,7 +7,7 @@ use client::admin::{Answers, Broker};
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 use remoting::protocol::body::topic::TopicConfig;
 
-use crate::error::{CliError, Result, nearest};
+use crate::error::{CliError, Result};
 use crate::profile::{masters, missing_from};
 
 /// What each master that answered has, by name.
@@ -116,14 +116,8 @@ fn no_such<T>(
             "no broker that answered has {kind} '{name}', and not all answered: {first}"
         ));
     }
-    let known = by_master
-        .iter()
-        .flat_map(|(_, table)| table.keys().map(String::as_str));
-    let hint = match nearest(name, known) {
-        Some(similar) => format!("did you mean '{similar}'?"),
-        None => otherwise,
-    };
-    CliError::not_found(format!("there is no {kind} '{name}'")).hint(hint)
+    let known = by_master.iter().flat_map(|(_, table)| table.keys());
+    CliError::not_found(format!("there is no {kind} '{name}'")).did_you_mean(name, known, otherwise)
 }
 
 /// Leaves the masters of these names; all, if none is named.
@@ -136,13 +130,11 @@ pub(crate) fn only<T>(
     what: &str,
 ) -> Result<Vec<(Broker, T)>> {
     for wanted in names {
-        let known = || by_master.iter().map(|(broker, _)| broker.name.as_str());
-        if !known().any(|name| name == wanted) {
-            let error = CliError::not_found(format!("{what}: no master '{wanted}' answers"));
-            return Err(match nearest(wanted, known()) {
-                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                None => error.hint("see mq broker list"),
-            });
+        let known = by_master.iter().map(|(broker, _)| &broker.name);
+        if !known.clone().any(|name| name == wanted) {
+            let problem = format!("{what}: no master '{wanted}' answers");
+            let otherwise = "see mq broker list";
+            return Err(CliError::not_found(problem).did_you_mean(wanted, known, otherwise));
         }
     }
     let chosen = |broker: &Broker| names.is_empty() || names.contains(&broker.name);

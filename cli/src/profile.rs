@@ -10,7 +10,7 @@ use client::{AddressRules, Admin, Client, ClientError, ClientOptions};
 
 use crate::config_file::{ConfigFile, FILE_VARIABLE};
 use crate::confirm;
-use crate::error::{CliError, Result, nearest};
+use crate::error::{CliError, Result};
 use crate::output::Output;
 
 /// The name server's port everywhere.
@@ -157,21 +157,19 @@ impl Cluster {
         let profile = match &name {
             None => None,
             Some(name) => {
-                let known = content.profile.keys().map(String::as_str);
                 let found = content.profile.get(&name.value);
                 let error = || {
-                    let error = CliError::not_found(format!(
+                    CliError::not_found(format!(
                         "there is no profile '{}' (chosen by {}) in {}",
                         name.value,
                         name.origin,
                         file.path.display()
-                    ));
-                    match nearest(&name.value, known) {
-                        Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                        None => error.hint(format!(
-                            "mq profile list lists them; {FILE_VARIABLE} names another file"
-                        )),
-                    }
+                    ))
+                    .did_you_mean(
+                        &name.value,
+                        content.profile.keys(),
+                        format!("mq profile list lists them; {FILE_VARIABLE} names another file"),
+                    )
                 };
                 Some(found.ok_or_else(error)?)
             }
@@ -279,13 +277,11 @@ pub(crate) async fn brokers_named(admin: &Admin, names: &[String]) -> Result<Vec
         .await
         .map_err(|e| CliError::client("cannot list the brokers", &e))?;
     for name in names {
-        let mut known = brokers.iter().map(|broker| broker.name.as_str());
+        let known = brokers.iter().map(|broker| &broker.name);
         if !known.clone().any(|known| known == name) {
-            let error = CliError::not_found(format!("there is no broker '{name}'"));
-            return Err(match nearest(name, &mut known) {
-                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                None => error.hint("see mq broker list"),
-            });
+            let problem = format!("there is no broker '{name}'");
+            let otherwise = "see mq broker list";
+            return Err(CliError::not_found(problem).did_you_mean(name, known, otherwise));
         }
     }
     if !names.is_empty() {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use remoting::protocol::properties::Property;
 
-use crate::error::{CliError, Result, nearest};
+use crate::error::{CliError, Result};
 
 /// The text of a configuration file. What is not UTF-8 is read as Java reads it, one byte a character.
 ///
@@ -74,11 +74,9 @@ pub(crate) fn check_keys<'a>(
         .collect();
     for key in wanted {
         if !known.contains(key) {
-            let error = CliError::not_found(format!("no {kind} has a setting '{key}'"));
-            return Err(match nearest(key, known) {
-                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                None => error.hint(format!("{list} lists them")),
-            });
+            let problem = format!("no {kind} has a setting '{key}'");
+            let list = format!("{list} lists them");
+            return Err(CliError::not_found(problem).did_you_mean(key, known, list));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::output::{Output, Print, Report, row};
 
 /// Configuration templates
@@ -78,11 +78,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
         );
     };
     let Some(template) = TEMPLATES.iter().find(|template| template.name == name) else {
-        let hint = match nearest(name, TEMPLATES.iter().map(|template| template.name)) {
-            Some(near) => format!("did you mean '{near}'?"),
-            None => "mq config template lists them".to_owned(),
-        };
-        return Err(CliError::not_found(format!("there is no template '{name}'")).hint(hint));
+        let known = TEMPLATES.iter().map(|template| template.name);
+        let problem = format!("there is no template '{name}'");
+        let otherwise = "mq config template lists them";
+        return Err(CliError::not_found(problem).did_you_mean(name, known, otherwise));
     };
     output.raw(template.text.as_bytes())?;
     Ok(Exit::Done)

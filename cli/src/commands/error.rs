@@ -2,7 +2,7 @@
 
 use remoting::protocol::codes::{RequestCode as Req, ResponseCode as Res};
 
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::output::{Format, Output, Print, Report, row};
 
 /// Explain a response or request code, by number or name; without one, list them
@@ -750,13 +750,12 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
     rows.retain(|row| Some(row.code) == number || row.name.eq_ignore_ascii_case(wanted));
     if rows.is_empty() {
-        let error = CliError::not_found(format!(
+        // No number is like another one.
+        let near = names.iter().filter(|_| number.is_none());
+        return Err(CliError::not_found(format!(
             "RocketMQ has no code '{wanted}' that is known here"
-        ));
-        return Err(match nearest(wanted, names.iter().map(String::as_str)) {
-            Some(similar) if number.is_none() => error.hint(format!("did you mean '{similar}'?")),
-            _ => error.hint("mq error lists them"),
-        });
+        ))
+        .did_you_mean(wanted, near, "mq error lists them"));
     }
     if !matches!(args.print.format, Format::Table | Format::Wide) {
         return output.report(args.print.format, &Report::from(rows));

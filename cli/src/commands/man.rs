@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory};
 
 use crate::args::Cli;
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
 /// Print a manual page, or write all of them into a folder
@@ -48,12 +48,12 @@ pub(crate) fn find<'a>(root: &'a Command, path: &[String]) -> Result<&'a Command
     for (place, name) in path.iter().enumerate() {
         command = command.find_subcommand(name).ok_or_else(|| {
             let path = path[..=place].join(" ");
-            let error = CliError::not_found(format!("there is no command 'mq {path}'"));
             let names = command.get_subcommands().map(Command::get_name);
-            match nearest(name, names) {
-                Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-                None => error.hint("mq --help lists them"),
-            }
+            CliError::not_found(format!("there is no command 'mq {path}'")).did_you_mean(
+                name,
+                names,
+                "mq --help lists them",
+            )
         })?;
     }
     Ok(command)

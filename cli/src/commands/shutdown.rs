@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::instance::{Instance, Kind, Registry};
 use crate::output::Output;
 
@@ -84,11 +84,9 @@ fn choose(args: &Args, running: Vec<Instance>) -> Result<Instance> {
             .collect();
         candidates.retain(|instance| instance.name == *name || instance.pid.to_string() == *name);
         if candidates.is_empty() {
-            let error = CliError::not_found(format!("no {kind} '{name}' runs on this host"));
-            return Err(match nearest(name, names.iter().map(String::as_str)) {
-                Some(near) => error.hint(format!("did you mean '{near}'?")),
-                None => error.hint("mq status lists what runs"),
-            });
+            let problem = format!("no {kind} '{name}' runs on this host");
+            let otherwise = "mq status lists what runs";
+            return Err(CliError::not_found(problem).did_you_mean(name, names, otherwise));
         }
     }
     match candidates.len() {

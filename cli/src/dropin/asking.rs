@@ -12,7 +12,7 @@ use remoting::protocol::fastjson;
 use serde::de::DeserializeOwned;
 
 use super::Call;
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 
 /// For each broker name of a route the address that tools ask: that of the master, or else of a slave.
 pub(super) fn one_address_each(route: &TopicRouteData) -> Vec<String> {
@@ -63,10 +63,8 @@ impl Call<'_> {
                     Ok(known) if unknown => known,
                     _ => return Err(failed),
                 };
-                Err(match nearest(topic, known.iter().map(String::as_str)) {
-                    Some(near) => failed.hint(format!("did you mean '{near}'?")),
-                    None => failed.hint("mqadmin topicList shows what there is"),
-                })
+                let otherwise = "mqadmin topicList shows what there is";
+                Err(failed.did_you_mean(topic, known, otherwise))
             }
         }
     }

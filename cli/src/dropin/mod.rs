@@ -13,7 +13,7 @@ use client::admin::Broker;
 use client::{Admin, Client, ClientError, fan_out};
 
 use self::options::{Given, Opt, Options};
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 use crate::profile::{Cluster, Settings};
 
@@ -234,11 +234,11 @@ fn list(generation: Generation) -> String {
 }
 
 fn unknown(name: &str) -> CliError {
-    let error = CliError::usage(format!("The sub command {name} not exist."));
-    match nearest(name, verbs().map(|verb| verb.name)) {
-        Some(near) => error.hint(format!("did you mean '{near}'?")),
-        None => error.hint("mqadmin without a word lists all"),
-    }
+    CliError::usage(format!("The sub command {name} not exist.")).did_you_mean(
+        name,
+        verbs().map(|verb| verb.name),
+        "mqadmin without a word lists all",
+    )
 }
 
 /// Which brokers of a cluster are meant.
@@ -327,14 +327,12 @@ impl Call<'_> {
         let names: Vec<String> = brokers.iter().map(|b| b.cluster.clone()).collect();
         brokers.retain(|broker| broker.cluster == cluster);
         if brokers.is_empty() {
-            let error = CliError::not_found(format!(
+            let otherwise = "mqadmin clusterList shows what there is";
+            return Err(CliError::not_found(format!(
                 "there is no cluster '{cluster}'. Make sure the specified clusterName exists or the name server \
                  connected to is correct."
-            ));
-            return Err(match nearest(cluster, names.iter().map(String::as_str)) {
-                Some(near) => error.hint(format!("did you mean '{near}'?")),
-                None => error.hint("mqadmin clusterList shows what there is"),
-            });
+            ))
+            .did_you_mean(cluster, names, otherwise));
         }
         brokers.retain(|broker| scope == Scope::All || broker.is_master());
         Ok(brokers)

@@ -5,7 +5,7 @@ use remoting::protocol::body::client::ConsumerRunningInfo;
 use serde_json::Value;
 
 use super::{Connected, Kind, connected};
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::output::{Output, Read, Report, Row, row};
 use crate::profile::Cluster;
 use crate::time;
@@ -141,11 +141,8 @@ async fn ask(admin: &Admin, args: &Args) -> Result<(Vec<Said>, Vec<String>)> {
         if let [first, ..] = missing.as_slice() {
             return Err(error.hint(format!("not all brokers answered: {first}")));
         }
-        let known = all.iter().map(|client| client.client.as_str());
-        return Err(match nearest(wanted, known) {
-            Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-            None => error.hint("see mq client list"),
-        });
+        let known = all.iter().map(|client| &client.client);
+        return Err(error.did_you_mean(wanted, known, "see mq client list"));
     }
     let stacks = args.stacks;
     let answers = fan_out::all(consumes, |member| {

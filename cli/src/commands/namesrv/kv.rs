@@ -7,7 +7,7 @@ use client::admin::ORDER_TOPIC_CONFIG;
 use client::{Admin, ClientError, fan_out};
 
 use crate::confirm::Confirm;
-use crate::error::{CliError, Exit, Result, nearest};
+use crate::error::{CliError, Exit, Result};
 use crate::output::{Known, Output, Print, Read, Report, row};
 use crate::profile::Cluster;
 use crate::watch;
@@ -243,13 +243,10 @@ async fn no_such_key(admin: &Admin, namespace: &str, key: &str) -> CliError {
             .collect(),
         Err(_) => BTreeSet::new(),
     };
-    let error = CliError::not_found(format!(
+    CliError::not_found(format!(
         "no name server has a key '{key}' in namespace '{namespace}'"
-    ));
-    match nearest(key, keys.iter().map(String::as_str)) {
-        Some(similar) => error.hint(format!("did you mean '{similar}'?")),
-        None => error.hint(format!("see mq namesrv kv list {namespace}")),
-    }
+    ))
+    .did_you_mean(key, keys, format!("see mq namesrv kv list {namespace}"))
 }
 
 async fn set(args: &Set, output: &Output) -> Result<Exit> {
