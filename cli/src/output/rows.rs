@@ -55,15 +55,28 @@ impl<T> Known<T> {
             Self::Unknown(reason) => Known::Unknown(reason),
         }
     }
-}
 
-impl<T> Known<T> {
     /// What was asked for, or the error as the reason why it is not known.
     pub(crate) fn from_result(asked: Result<T, impl Display>) -> Self {
         match asked {
             Ok(value) => Self::Known(value),
             Err(error) => Self::Unknown(error.to_string()),
         }
+    }
+}
+
+impl Known<String> {
+    /// What becomes of one target of a change: `did`, as "deleted", or why not. If not to `go_on`, it is not done, but
+    /// "would be deleted".
+    pub(crate) async fn outcome<T, E: Display>(
+        did: &str,
+        go_on: bool,
+        act: impl Future<Output = Result<T, E>>,
+    ) -> Self {
+        if !go_on {
+            return Self::Known(format!("would be {did}"));
+        }
+        Self::from_result(act.await.map(|_| did.to_owned()))
     }
 }
 

@@ -47,10 +47,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
         let rows = fan_out::all(brokers, |broker| {
             let admin = admin.clone();
             async move {
-                let runtime = match admin.runtime(&broker.address).await {
-                    Ok(runtime) => Known::Known(runtime),
-                    Err(error) => Known::Unknown(error.to_string()),
-                };
+                let runtime = Known::from_result(admin.runtime(&broker.address).await);
                 let known = || runtime.clone();
                 StatusRow {
                     broker: broker.name,

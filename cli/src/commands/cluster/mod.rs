@@ -66,10 +66,7 @@ async fn list(args: &List, output: &Output) -> Result<Exit> {
         let rows = fan_out::all(brokers, |broker| {
             let admin = admin.clone();
             async move {
-                let runtime = match admin.runtime(&broker.address).await {
-                    Ok(runtime) => Known::Known(runtime),
-                    Err(error) => Known::Unknown(error.to_string()),
-                };
+                let runtime = Known::from_result(admin.runtime(&broker.address).await);
                 ClusterRow {
                     cluster: broker.cluster,
                     broker: broker.name,

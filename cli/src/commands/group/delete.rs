@@ -130,16 +130,12 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let go_on = args.confirm.go_on(output, "Delete it?")?;
     let mut rows = Vec::new();
     for step in steps {
-        let done = match go_on {
-            true => step.carry_out(&admin, args).await.map(|()| "deleted"),
-            false => Ok("would be deleted"),
-        };
         let (what, server) = step.describe();
         rows.push(DeletedRow {
             group: group.clone(),
             what,
             server,
-            result: Known::from_result(done.map(str::to_owned)),
+            result: Known::outcome("deleted", go_on, step.carry_out(&admin, args)).await,
         });
     }
     missing.sort();

@@ -101,17 +101,14 @@ pub(crate) async fn run(args: &Args, create: bool, output: &Output) -> Result<Ex
             Some(before) if *before == wanted => "unchanged",
             Some(_) => "changed",
         };
-        let done = match before {
-            _ if change == "unchanged" => Ok(change.to_owned()),
-            _ if args.dry_run => Ok(format!("would be {change}")),
-            None => admin
-                .put_group(&broker.address, &wanted)
-                .await
-                .map(|()| change.to_owned()),
-            Some(_) => admin
-                .change_group(&broker.address, group, |config| args.change(config))
-                .await
-                .map(|_| change.to_owned()),
+        let (address, go_on) = (&broker.address, !args.dry_run);
+        let result = match before {
+            _ if change == "unchanged" => change.to_owned().into(),
+            None => Known::outcome(change, go_on, admin.put_group(address, &wanted)).await,
+            Some(_) => {
+                let changed = admin.change_group(address, group, |config| args.change(config));
+                Known::outcome(change, go_on, changed).await
+            }
         };
         rows.push(ChangeRow {
             group: group.clone(),
@@ -120,7 +117,7 @@ pub(crate) async fn run(args: &Args, create: bool, output: &Output) -> Result<Ex
             broadcast_enabled: wanted.consume_broadcast_enable,
             retry_queues: wanted.retry_queue_nums,
             retry_max_times: wanted.retry_max_times,
-            result: Known::from_result(done),
+            result,
         });
     }
     output.results(

@@ -205,7 +205,7 @@ async fn get(args: &Get, output: &Output) -> Result<Exit> {
             server,
             namespace: args.namespace.clone(),
             key: args.key.clone(),
-            value: known(value),
+            value: Known::from_result(value),
         };
         Ok(Report::from(
             answers.into_iter().map(row).collect::<Vec<_>>(),
@@ -224,10 +224,6 @@ async fn values(
         async move { admin.kv_value(&server, &namespace, &key).await }
     })
     .await
-}
-
-fn known<T>(asked: Result<T, ClientError>) -> Known<T> {
-    asked.map_or_else(|e| Known::Unknown(e.to_string()), Known::Known)
 }
 
 async fn no_such_key(admin: &Admin, namespace: &str, key: &str) -> CliError {
@@ -262,20 +258,19 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
                 _ => "changed",
             };
             let result = match change {
-                "unchanged" => Ok(change.to_owned()),
-                _ if dry_run => Ok(format!("would be {change}")),
-                _ => admin
-                    .put_kv(&server, &namespace, &key, &value)
-                    .await
-                    .map(|()| change.to_owned()),
+                "unchanged" => change.to_owned().into(),
+                _ => {
+                    let put = admin.put_kv(&server, &namespace, &key, &value);
+                    Known::outcome(change, !dry_run, put).await
+                }
             };
             ChangeRow {
                 server,
                 namespace,
                 key,
-                before: known(before),
+                before: Known::from_result(before),
                 after: Some(value),
-                result: known(result),
+                result,
             }
         }
     });
@@ -302,21 +297,20 @@ async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
         let admin = admin.clone();
         let (namespace, key) = (args.namespace.clone(), args.key.clone());
         async move {
-            let result = match (&before, go_on) {
-                (Ok(None), _) => Ok("was not there"),
-                (_, false) => Ok("would be deleted"),
-                (_, true) => {
-                    let deleted = admin.delete_kv(&server, &namespace, &key).await;
-                    deleted.map(|()| "deleted")
+            let result = match &before {
+                Ok(None) => "was not there".to_owned().into(),
+                _ => {
+                    let deleted = admin.delete_kv(&server, &namespace, &key);
+                    Known::outcome("deleted", go_on, deleted).await
                 }
             };
             ChangeRow {
                 server,
                 namespace,
                 key,
-                before: known(before),
+                before: Known::from_result(before),
                 after: None,
-                result: known(result).map(str::to_owned),
+                result,
             }
         }
     });

@@ -1,8 +1,8 @@
 //! `mq topic create`, `update`, `perm` and `delete`.
 
 use clap::ValueEnum;
+use client::fan_out;
 use client::names::{check_topic, is_system_topic};
-use client::{ClientError, fan_out};
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 
 use super::perm_text;
@@ -168,12 +168,11 @@ pub(super) async fn write(args: &Write, create: bool, output: &Output) -> Result
         let admin = admin.clone();
         async move {
             let result = match change {
-                "unchanged" => Ok(change.to_owned()),
-                _ if dry_run => Ok(format!("would be {change}")),
-                _ => admin
-                    .put_topic(&broker.address, &wanted)
-                    .await
-                    .map(|()| change.to_owned()),
+                "unchanged" => change.to_owned().into(),
+                _ => {
+                    let put = admin.put_topic(&broker.address, &wanted);
+                    Known::outcome(change, !dry_run, put).await
+                }
             };
             ChangeRow {
                 topic: wanted.topic_name,
@@ -181,7 +180,7 @@ pub(super) async fn write(args: &Write, create: bool, output: &Output) -> Result
                 read_queues: Some(wanted.read_queue_nums),
                 write_queues: Some(wanted.write_queue_nums),
                 perm: Some(perm_text(wanted.perm)),
-                result: Known::from_result(result),
+                result,
             }
         }
     });
@@ -252,32 +251,25 @@ pub(super) async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
         brokers.join(", ")
     ));
     let go_on = args.confirm.go_on(output, "Delete it?")?;
-    let row = |server: String, result: std::result::Result<(), ClientError>| ChangeRow {
+    let row = |server: String, result| ChangeRow {
         topic: topic.clone(),
         server,
         read_queues: None,
         write_queues: None,
         perm: None,
-        result: result.map_or_else(
-            |e| Known::Unknown(e.to_string()),
-            |()| Known::Known(if go_on { "deleted" } else { "would be deleted" }.to_owned()),
-        ),
+        result,
     };
     let mut rows = Vec::new();
     for (broker, _) in on {
-        let done = match go_on {
-            true => admin.delete_topic(&broker.address, topic).await,
-            false => Ok(()),
-        };
-        rows.push(row(broker.name, done));
+        let deleted = admin.delete_topic(&broker.address, topic);
+        let result = Known::outcome("deleted", go_on, deleted).await;
+        rows.push(row(broker.name, result));
     }
     // After the brokers: one that still had the topic would register it again.
     for name_server in admin.client().name_servers().all() {
-        let done = match go_on {
-            true => admin.forget_topic(name_server, topic).await,
-            false => Ok(()),
-        };
-        rows.push(row(format!("name server {name_server}"), done));
+        let forgotten = admin.forget_topic(name_server, topic);
+        let result = Known::outcome("deleted", go_on, forgotten).await;
+        rows.push(row(format!("name server {name_server}"), result));
     }
     output.results(
         args.print.format,

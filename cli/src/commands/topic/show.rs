@@ -140,10 +140,7 @@ pub(super) async fn show(args: &One, output: &Output) -> Result<Exit> {
             let (admin, topic) = (admin.clone(), args.topic.clone());
             async move {
                 let stats = admin.topic_stats(&broker.address, &topic).await;
-                let stats = match &stats {
-                    Ok(stats) => Known::Known(&stats.offset_table.0),
-                    Err(error) => Known::Unknown(error.to_string()),
-                };
+                let stats = Known::from_result(stats.as_ref()).map(|stats| &stats.offset_table.0);
                 TopicOnBrokerRow {
                     topic,
                     broker: broker.name,
