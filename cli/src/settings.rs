@@ -6,7 +6,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use remoting::protocol::properties::Property;
+use client::ClientError;
+use remoting::protocol::properties::{self, Property};
 
 use crate::error::{CliError, Result};
 
@@ -26,6 +27,25 @@ pub(crate) fn read(file: &Path) -> Result<String> {
         .unwrap_or_else(|e| e.as_bytes().iter().map(|byte| char::from(*byte)).collect()))
 }
 
+/// The name of a configuration file, and its settings.
+pub(crate) type Entries = (String, Vec<Property>);
+
+/// The settings of a configuration file.
+///
+/// # Errors
+/// As [`read`]; usage, when it is no such file.
+pub(crate) fn entries(file: &Path) -> Result<Entries> {
+    let name = file.display().to_string();
+    match properties::parse(&read(file)?) {
+        Ok(entries) => Ok((name, entries)),
+        Err(error) => Err(
+            CliError::usage(format!("cannot read the configuration file {name}"))
+                .because(&error)
+                .hint("a backslash is written twice"),
+        ),
+    }
+}
+
 /// Reads `key=value`.
 pub(crate) fn parse(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -35,6 +55,9 @@ pub(crate) fn parse(text: &str) -> Result<(String, String), String> {
         _ => Err("write key=value".to_owned()),
     }
 }
+
+/// Servers, and the settings of each, or why they are not known.
+pub(crate) type Configs<S> = Vec<(S, Result<Vec<Property>, ClientError>)>;
 
 /// The value that a server has for a key; the last one counts.
 pub(crate) fn value_of(config: &[Property], key: &str) -> Option<String> {
@@ -58,17 +81,17 @@ pub(crate) fn selected(
 ///
 /// # Errors
 /// Not found, with the nearest key.
-pub(crate) fn check_keys<'a>(
+pub(crate) fn check_keys<'a, S>(
     wanted: impl Iterator<Item = &'a str>,
-    answered: &[&[Property]],
+    configs: &Configs<S>,
     (kind, list): (&str, &str),
 ) -> Result<()> {
-    if answered.is_empty() {
+    if configs.iter().all(|(_, config)| config.is_err()) {
         return Ok(());
     }
-    let known: BTreeSet<&str> = answered
+    let known: BTreeSet<&str> = configs
         .iter()
-        .copied()
+        .flat_map(|(_, config)| config)
         .flatten()
         .map(|property| property.key.as_str())
         .collect();

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use client::admin::Broker;
 use client::checks::servers::{differing_settings, same_value};
-use client::{Admin, ClientError, fan_out};
+use client::{Admin, fan_out};
 use remoting::protocol::properties::{self, Property};
 
 use crate::confirm::Confirm;
-use crate::error::{CliError, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::output::{Known, Output, Print, Read, Report, row};
 use crate::profile::{Cluster, brokers_named, missing_from};
-use crate::settings;
+use crate::settings::{self, Configs, Entries};
 use crate::watch;
 
 /// Settings of running brokers: show, change, compare
@@ -133,9 +133,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
 }
 
-type Configs = Vec<(Broker, Result<Vec<Property>, ClientError>)>;
-
-async fn configs(admin: &Admin, brokers: Vec<Broker>) -> Configs {
+async fn configs(admin: &Admin, brokers: Vec<Broker>) -> Configs<Broker> {
     fan_out::all(brokers, |broker| {
         let admin = admin.clone();
         async move {
@@ -147,12 +145,8 @@ async fn configs(admin: &Admin, brokers: Vec<Broker>) -> Configs {
 }
 
 /// Refuses keys that no broker which answered has.
-fn check_keys<'a>(wanted: impl Iterator<Item = &'a str>, configs: &Configs) -> Result<()> {
-    let answered: Vec<&[Property]> = configs
-        .iter()
-        .filter_map(|(_, config)| config.as_deref().ok())
-        .collect();
-    settings::check_keys(wanted, &answered, ("broker", "mq broker config get"))
+fn check_keys<'a>(wanted: impl Iterator<Item = &'a str>, configs: &Configs<Broker>) -> Result<()> {
+    settings::check_keys(wanted, configs, ("broker", "mq broker config get"))
 }
 
 async fn get(args: &Get, output: &Output) -> Result<Exit> {
@@ -276,16 +270,7 @@ async fn change(admin: &Admin, address: &str, mut rows: Vec<ChangeRow>) -> Vec<C
 
 async fn diff(args: &Diff, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin()?;
-    let file = match &args.file {
-        None => None,
-        Some(path) => {
-            let name = path.display().to_string();
-            let entries = properties::parse(&settings::read(path)?).map_err(|e| {
-                CliError::usage(format!("cannot read the configuration file {name}")).because(&e)
-            })?;
-            Some((name, entries))
-        }
-    };
+    let file = args.file.as_deref().map(settings::entries).transpose()?;
     watch::read(output, &args.read, async || {
         let brokers = brokers_named(&admin, &args.broker).await?;
         let mut missing = Vec::new();
@@ -307,11 +292,7 @@ async fn diff(args: &Diff, output: &Output) -> Result<Exit> {
 }
 
 /// The settings with more than one value; when there is a file, only those in it.
-fn differences(
-    sides: &[(String, Vec<Property>)],
-    file: Option<&(String, Vec<Property>)>,
-    all: bool,
-) -> Vec<DifferenceRow> {
+fn differences(sides: &[Entries], file: Option<&Entries>, all: bool) -> Vec<DifferenceRow> {
     let sides = Vec::from_iter(sides.iter().chain(file).cloned());
     let mut differing = differing_settings(&sides, all);
     if let Some((name, _)) = file {
@@ -325,7 +306,7 @@ fn differences(
 mod tests {
     use super::*;
 
-    fn side(name: &str, text: &str) -> (String, Vec<Property>) {
+    fn side(name: &str, text: &str) -> Entries {
         (name.to_owned(), properties::parse(text).unwrap())
     }
 

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use broker_core::config::{BrokerConfig, ConfigWarning, Environment};
-use remoting::protocol::properties;
 
-use crate::error::{CliError, Result};
+use crate::error::Result;
 use crate::settings;
 
 /// Where a broker's settings come from; what is further down wins.
@@ -37,18 +36,7 @@ impl Settings {
     /// # Errors
     /// Not found, failed, or usage with all settings that are wrong.
     pub(crate) fn read(&self) -> Result<(BrokerConfig, Vec<ConfigWarning>)> {
-        let file = match &self.config {
-            Some(path) => {
-                let name = path.display().to_string();
-                let entries = properties::parse(&settings::read(path)?).map_err(|e| {
-                    CliError::usage(format!("cannot read the configuration file {name}"))
-                        .because(&e)
-                        .hint("a backslash is written twice")
-                })?;
-                Some((name, entries))
-            }
-            None => None,
-        };
+        let file = self.config.as_deref().map(settings::entries).transpose()?;
         let namesrv = self
             .namesrv
             .iter()

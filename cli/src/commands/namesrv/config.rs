@@ -4,10 +4,11 @@ use clap::Subcommand;
 use client::{Admin, ClientError, fan_out};
 use remoting::protocol::properties::{self, Property};
 
-use crate::error::{CliError, Exit, Result};
+use super::ask_all;
+use crate::error::{Exit, Result};
 use crate::output::{Known, Output, Print, Read, Report, row};
 use crate::profile::Cluster;
-use crate::settings;
+use crate::settings::{self, Configs};
 use crate::watch;
 
 /// Settings of running name servers: show, change
@@ -82,32 +83,20 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
 }
 
-type Configs = Vec<(String, Result<Vec<Property>, ClientError>)>;
-
 /// The settings of each name server.
 ///
 /// # Errors
 /// When none answered; not found, when none that did has one of `keys`.
-async fn configs<'a>(admin: &Admin, keys: impl Iterator<Item = &'a str>) -> Result<Configs> {
-    let servers = admin.client().name_servers().all().to_vec();
-    let configs = fan_out::all(servers, |server| {
-        let admin = admin.clone();
-        async move {
-            let config = admin.name_server_config(&server).await;
-            (server, config)
-        }
+async fn configs<'a>(
+    admin: &Admin,
+    keys: impl Iterator<Item = &'a str>,
+) -> Result<Configs<String>> {
+    let what = "cannot read the settings";
+    let configs = ask_all(admin, what, |admin, server| async move {
+        admin.name_server_config(&server).await
     })
-    .await;
-    if configs.iter().all(|(_, config)| config.is_err()) {
-        let failures = configs.into_iter().filter_map(|(_, config)| config.err());
-        let error = ClientError::of_name_servers(failures);
-        return Err(CliError::client("cannot read the settings", &error));
-    }
-    let answered: Vec<&[Property]> = configs
-        .iter()
-        .filter_map(|(_, config)| config.as_deref().ok())
-        .collect();
-    settings::check_keys(keys, &answered, ("name server", "mq namesrv config get"))?;
+    .await?;
+    settings::check_keys(keys, &configs, ("name server", "mq namesrv config get"))?;
     Ok(configs)
 }
 

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use client::admin::ORDER_TOPIC_CONFIG;
 use client::{Admin, ClientError, fan_out};
 
+use super::ask_all;
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
 use crate::output::{Known, Output, Print, Read, Report, row};
@@ -126,37 +127,32 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
 }
 
-/// Asks every name server.
-///
-/// # Errors
-/// When none answered.
-async fn ask_all<T, F>(
+/// What cannot be done when no name server answers.
+const WHAT: &str = "cannot read the KV configuration";
+
+/// All keys of a namespace, as each name server has them; `None` where it has no such namespace.
+async fn tables(
     admin: &Admin,
-    ask: impl Fn(Admin, String) -> F,
-) -> Result<Vec<(String, Result<T, ClientError>)>>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, ClientError>> + Send + 'static,
-{
-    let servers = admin.client().name_servers().all().to_vec();
-    let answers = fan_out::all(servers.clone(), |server| ask(admin.clone(), server)).await;
-    if answers.iter().all(Result::is_err) {
-        let error = ClientError::of_name_servers(answers.into_iter().filter_map(Result::err));
-        return Err(CliError::client("cannot read the KV configuration", &error));
-    }
-    Ok(servers.into_iter().zip(answers).collect())
+    namespace: &str,
+) -> Result<
+    Vec<(
+        String,
+        Result<Option<BTreeMap<String, String>>, ClientError>,
+    )>,
+> {
+    ask_all(admin, WHAT, |admin, server| {
+        let namespace = namespace.to_owned();
+        async move { admin.kv_namespace(&server, &namespace).await }
+    })
+    .await
 }
 
 async fn list(args: &List, output: &Output) -> Result<Exit> {
     let admin = args.cluster.admin()?;
     watch::read(output, &args.read, async || {
-        let answers = ask_all(&admin, |admin, server| {
-            let namespace = args.namespace.clone();
-            async move { admin.kv_namespace(&server, &namespace).await }
-        });
         let mut report = Report::from(Vec::new());
         let mut exists = false;
-        for (server, table) in answers.await? {
+        for (server, table) in tables(&admin, &args.namespace).await? {
             match table {
                 Err(error) => report
                     .missing
@@ -219,7 +215,7 @@ async fn values(
     namespace: &str,
     key: &str,
 ) -> Result<Vec<(String, Result<Option<String>, ClientError>)>> {
-    ask_all(admin, |admin, server| {
+    ask_all(admin, WHAT, |admin, server| {
         let (namespace, key) = (namespace.to_owned(), key.to_owned());
         async move { admin.kv_value(&server, &namespace, &key).await }
     })
@@ -227,11 +223,7 @@ async fn values(
 }
 
 async fn no_such_key(admin: &Admin, namespace: &str, key: &str) -> CliError {
-    let tables = ask_all(admin, |admin, server| {
-        let namespace = namespace.to_owned();
-        async move { admin.kv_namespace(&server, &namespace).await }
-    });
-    let keys: BTreeSet<String> = match tables.await {
+    let keys: BTreeSet<String> = match tables(admin, namespace).await {
         Ok(tables) => tables
             .into_iter()
             .filter_map(|(_, table)| table.ok().flatten())
