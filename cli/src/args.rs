@@ -1,16 +1,12 @@
-//! The root of the command line. Each noun declares its own arguments in `commands`.
+//! The root of the command line: what stands in front of a command. The commands are in `commands`.
 
 use std::ffi::OsString;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
-use crate::commands::{
-    bench, broker, client, cluster, completion, config, consume, dev, dlq, doctor, error, group,
-    install_links, man, message, namesrv, profile, schema, send, shutdown, status, store, topic,
-    tui,
-};
-use crate::profile::{BeforeCommand, Cluster};
+use crate::commands::Command;
+use crate::profile::BeforeCommand;
 
 /// A RocketMQ-compatible name server and broker, and the tools to operate them
 #[derive(Debug, Parser)]
@@ -55,50 +51,6 @@ fn unused(root: clap::Command, matches: &ArgMatches) -> Vec<&'static str> {
     let known = |id: &str| command.get_arguments().any(|arg| arg.get_id() == id);
     let flags = ["namesrv", "profile"].into_iter();
     flags.filter(|id| given(id) && !known(id)).collect()
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Dev(dev::Args),
-    Namesrv(namesrv::Args),
-    Broker(broker::Args),
-    Shutdown(shutdown::Args),
-    Status(status::Args),
-    Config(config::Args),
-    Profile(profile::Args),
-    Cluster(cluster::Args),
-    Topic(topic::Args),
-    Group(group::Args),
-    Message(message::Args),
-    Dlq(dlq::Args),
-    Client(client::Args),
-    Send(send::Args),
-    Consume(consume::Args),
-    Bench(bench::Args),
-    Store(store::Args),
-    Doctor(doctor::Args),
-    Tui(tui::Args),
-    Error(error::Args),
-    Schema(schema::Args),
-    Man(man::Args),
-    /// Apache's mqadmin: the same verbs, options and columns; without a verb, the list of all
-    #[command(
-        disable_help_flag = true,
-        after_help = "Examples:\n  mq mqadmin clusterList\n  mq mqadmin topicList -c"
-    )]
-    Mqadmin {
-        #[command(flatten)]
-        cluster: Cluster,
-        /// The verb and its options
-        #[arg(
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            value_name = "VERB"
-        )]
-        words: Vec<String>,
-    },
-    InstallLinks(install_links::Args),
-    Completion(completion::Args),
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::Cli;
 use crate::config_file::ConfigFile;
 use crate::profile::{Cluster, Settings};
+use crate::runtime;
 
 /// For asking; starting the process comes on top.
 const DEADLINE: Duration = Duration::from_millis(40);
@@ -123,9 +124,7 @@ fn names() -> Names {
     {
         return names.clone();
     }
-    let asked = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
+    let asked = runtime::of_threads(1)
         .ok()
         .and_then(|runtime| runtime.block_on(ask(&settings)));
     match (asked, kept) {

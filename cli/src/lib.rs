@@ -8,6 +8,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 
 use crate::args::Cli;
@@ -30,6 +31,7 @@ mod ports;
 mod profile;
 mod progress;
 mod queue;
+mod runtime;
 mod server;
 mod settings;
 mod watch;
@@ -62,7 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     for flag in unused {
         output.note(&format!("warning: --{flag} has no effect on this command"));
     }
-    commands::run(cli.command, &output)
+    commands::run(cli.command, Cli::command, &output)
         .unwrap_or_else(|error| output.error(&error))
         .into()
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::error::{CliError, Exit, Result};
 use crate::instance::{Instance, Registry, state_folder};
 use crate::output::Output;
+use crate::runtime;
 
 /// Set for the process that `-d` starts.
 const DETACHED: &str = "MQ_DETACHED";
@@ -24,13 +25,9 @@ const LOG_FILES: usize = 14;
 /// What is under way when a server is asked to end gets so long to finish.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
-/// For the servers: sockets, timers and waiting. What is heavy has threads of its own.
+/// For the servers: what is heavy has threads of its own.
 pub(crate) fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()
-        .map_err(|e| CliError::failed("cannot start threads").because(&e))
+    runtime::of_threads(WORKERS)
 }
 
 /// Whether `-d` was given, and this is not yet the process that it starts.

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 
-use crate::args::Cli;
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 
@@ -22,15 +21,15 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
+/// `root`: the whole command line.
+pub(crate) fn run(args: &Args, mut root: Command, output: &Output) -> Result<Exit> {
     let failed = |e: std::io::Error| CliError::failed("cannot write the manual").because(&e);
     if let Some(dir) = &args.dir {
         std::fs::create_dir_all(dir).map_err(failed)?;
-        clap_mangen::generate_to(Cli::command(), dir).map_err(failed)?;
+        clap_mangen::generate_to(root, dir).map_err(failed)?;
         output.note(&format!("manual pages are in {}", dir.display()));
         return Ok(Exit::Done);
     }
-    let mut root = Cli::command();
     root.build();
     let mut page = Vec::new();
     let man = clap_mangen::Man::new(find(&root, &args.command)?.clone());

@@ -1,11 +1,12 @@
 //! One file per noun: arguments, what it does, its rows.
 
-use std::future::Future;
+use clap::Subcommand;
 
-use crate::args::Command;
 use crate::dropin::mqadmin;
-use crate::error::{CliError, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::output::Output;
+use crate::profile::Cluster;
+use crate::runtime::wait_for;
 
 pub(crate) mod bench;
 pub(crate) mod broker;
@@ -32,13 +33,57 @@ pub(crate) mod store;
 pub(crate) mod topic;
 pub(crate) mod tui;
 
-/// Runs a command, with a runtime only if it needs one.
-pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Dev(dev::Args),
+    Namesrv(namesrv::Args),
+    Broker(broker::Args),
+    Shutdown(shutdown::Args),
+    Status(status::Args),
+    Config(config::Args),
+    Profile(profile::Args),
+    Cluster(cluster::Args),
+    Topic(topic::Args),
+    Group(group::Args),
+    Message(message::Args),
+    Dlq(dlq::Args),
+    Client(client::Args),
+    Send(send::Args),
+    Consume(consume::Args),
+    Bench(bench::Args),
+    Store(store::Args),
+    Doctor(doctor::Args),
+    Tui(tui::Args),
+    Error(error::Args),
+    Schema(schema::Args),
+    Man(man::Args),
+    /// Apache's mqadmin: the same verbs, options and columns; without a verb, the list of all
+    #[command(
+        disable_help_flag = true,
+        after_help = "Examples:\n  mq mqadmin clusterList\n  mq mqadmin topicList -c"
+    )]
+    Mqadmin {
+        #[command(flatten)]
+        cluster: Cluster,
+        /// The verb and its options
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "VERB"
+        )]
+        words: Vec<String>,
+    },
+    InstallLinks(install_links::Args),
+    Completion(completion::Args),
+}
+
+/// Runs a command, with a runtime only if it needs one. `root` is the whole command line, for those that tell of it.
+pub(crate) fn run(command: Command, root: fn() -> clap::Command, output: &Output) -> Result<Exit> {
     match command {
         Command::Completion(args) => completion::run(&args, output),
         Command::Error(args) => error::run(&args, output),
-        Command::Man(args) => man::run(&args, output),
-        Command::Schema(args) => schema::run(&args, output),
+        Command::Man(args) => man::run(&args, root(), output),
+        Command::Schema(args) => schema::run(&args, &root(), output),
         Command::Config(args) => config::run(&args, output),
         Command::Profile(args) => profile::run(&args, output),
         Command::Dev(args) => dev::run(&args, output),
@@ -61,13 +106,4 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<Exit> {
         Command::Tui(args) => wait_for(tui::run(&args, output)),
         Command::Status(args) => wait_for(status::run(&args, output)),
     }
-}
-
-/// Runs on this thread alone: such a runtime starts in no time.
-pub(crate) fn wait_for(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| CliError::failed("cannot start the event loop").because(&e))?
-        .block_on(command)
 }

@@ -1,6 +1,6 @@
 //! `mq schema`: the contract of machine-readable output, made of the row types.
 
-use clap::CommandFactory;
+use clap::Command;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -9,7 +9,6 @@ use super::{
     bench, broker, client, cluster, config, dlq, doctor, error, group, message, namesrv, profile,
     status, store, topic,
 };
-use crate::args::Cli;
 use crate::commands::man;
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
@@ -133,11 +132,12 @@ fn all() -> Value {
     json!({"version": VERSION, "commands": commands.collect::<serde_json::Map<_, _>>()})
 }
 
-pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
+/// `root`: the whole command line.
+pub(crate) fn run(args: &Args, root: &Command, output: &Output) -> Result<Exit> {
     let schema = if args.command.is_empty() {
         all()
     } else {
-        man::find(&Cli::command(), &args.command)?;
+        man::find(root, &args.command)?;
         let path = args.command.join(" ");
         let found = SCHEMAS.iter().find(|(known, _)| *known == path);
         let (_, schema) = found.ok_or_else(|| {
@@ -160,9 +160,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
 mod tests {
     use std::cmp::Ordering;
 
-    use clap::Command;
+    use clap::CommandFactory;
 
     use super::*;
+    use crate::args::Cli;
 
     /// The contract as it was last agreed on.
     const AGREED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.json");

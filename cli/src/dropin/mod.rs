@@ -16,6 +16,7 @@ use self::options::{Given, Opt, Options};
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
 use crate::profile::{Cluster, Settings};
+use crate::runtime::wait_for;
 
 mod acl;
 mod asking;
@@ -217,7 +218,7 @@ fn run(
         admin: Admin::new(settings.client_to_ask()?),
         settings,
     };
-    crate::commands::wait_for((verb.run)(&call))
+    wait_for((verb.run)(&call))
 }
 
 /// What `mqadmin` prints when it is called with nothing.

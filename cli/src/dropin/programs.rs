@@ -1,15 +1,15 @@
 //! Apache's start and stop scripts.
 
-use broker_core::config::{BrokerConfig, Environment};
-use clap::Parser;
+use std::path::Path;
 
 use super::Generation;
 use super::options::{Given, Opt, Options, flag, val};
-use crate::args::Cli;
-use crate::commands::{self, shutdown};
+use crate::commands::broker::settings::Settings;
+use crate::commands::{broker, namesrv, shutdown};
 use crate::error::{CliError, Exit, Result};
 use crate::instance::{Kind, Registry};
 use crate::output::Output;
+use crate::runtime::wait_for;
 
 const BROKER_OPTIONS: &[Opt] = &[
     val("c", "configFile", "configuration file"),
@@ -79,53 +79,23 @@ fn parse(name: &str, own: &[Opt], words: &[String], output: &Output) -> Result<O
     }
 }
 
-/// The same in our own words.
-fn run_ours(words: &[&str], output: &Output) -> Result<Exit> {
-    let cli = Cli::try_parse_from(["mq"].iter().chain(words))
-        .map_err(|e| CliError::usage(e.to_string()))?;
-    commands::run(cli.command, output)
-}
-
 /// `mqbroker -c FILE -n ADDRESSES`.
 pub(super) fn mqbroker(words: &[String], output: &Output) -> Result<Exit> {
     let Some(given) = parse("mqbroker", BROKER_OPTIONS, words, output)? else {
         return Ok(Exit::Done);
     };
+    let settings = Settings::new(given.get("c").map(Path::new), given.get("n"));
     if given.has("p") || given.has("m") {
-        return print_broker_config(&given, output);
+        return print_broker_config(&settings, given.has("p"), output);
     }
-    let mut words = vec!["broker", "start"];
-    words.extend(given.get("c").into_iter().flat_map(|file| ["-c", file]));
-    words.extend(given.get("n").into_iter().flat_map(|list| ["-n", list]));
-    run_ours(&words, output)
+    broker::serve(&settings, output)
 }
 
-fn print_broker_config(given: &Given, output: &Output) -> Result<Exit> {
-    let entries = match given.get("c") {
-        Some(file) => {
-            let text = crate::settings::read(file.as_ref())?;
-            let entries = remoting::protocol::properties::parse(&text).map_err(|e| {
-                CliError::usage(format!("cannot read the configuration file {file}")).because(&e)
-            })?;
-            Some((file, entries))
-        }
-        None => None,
-    };
-    let file = entries
-        .as_ref()
-        .map(|(name, entries)| (*name, entries.as_slice()));
-    let command_line: Vec<(&str, &str)> = given
-        .get("n")
-        .map(|list| ("namesrvAddr", list))
-        .into_iter()
-        .collect();
-    let (config, _) =
-        BrokerConfig::from_properties(file, &command_line, &Environment::of_process())
-            .map_err(|errors| crate::settings::wrong("broker", &errors))?;
-    let all = config.to_properties();
-    let key = |line: &str| line.split('=').next().unwrap_or_default().to_owned();
-    for line in all.lines() {
-        if given.has("p") || IMPORTANT.contains(&key(line).as_str()) {
+fn print_broker_config(settings: &Settings, all: bool, output: &Output) -> Result<Exit> {
+    let (config, _) = settings.read()?;
+    for line in config.to_properties().lines() {
+        let key = line.split('=').next().unwrap_or_default();
+        if all || IMPORTANT.contains(&key) {
             output.line(line)?;
         }
     }
@@ -137,19 +107,13 @@ pub(super) fn mqnamesrv(words: &[String], output: &Output) -> Result<Exit> {
     let Some(given) = parse("mqnamesrv", NAMESRV_OPTIONS, words, output)? else {
         return Ok(Exit::Done);
     };
+    let file = given.get("c").map(Path::new);
     if given.has("p") {
-        let (text, name) = match given.get("c") {
-            Some(file) => (crate::settings::read(file.as_ref())?, file),
-            None => (String::new(), ""),
-        };
-        let (config, _) = namesrv_core::NamesrvConfig::from_properties(&text, name, &[])
-            .map_err(|errors| crate::settings::wrong("name server", &errors))?;
+        let (config, _) = namesrv::read_config(file, None)?;
         output.raw(config.to_properties().as_bytes())?;
         return Ok(Exit::Done);
     }
-    let mut words = vec!["namesrv", "start"];
-    words.extend(given.get("c").into_iter().flat_map(|file| ["-c", file]));
-    run_ours(&words, output)
+    namesrv::serve(file, None, output)
 }
 
 /// `mqshutdown broker|namesrv`: all of this host, as Apache does; but only ours, and it waits for their end.
@@ -173,7 +137,7 @@ pub(super) fn mqshutdown(words: &[String], output: &Output) -> Result<Exit> {
         .collect();
     let pids = pids.join(" ");
     output.line(&format!("The {name}({pids}) is running..."))?;
-    commands::wait_for(async {
+    wait_for(async {
         for instance in running {
             shutdown::stop(instance, shutdown::WAIT).await?;
         }

@@ -13,14 +13,14 @@ pub(crate) mod report;
 mod send;
 mod target;
 
-use std::future::Future;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
-use crate::error::{CliError, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::output::{Output, Print};
 use crate::profile::Cluster;
+use crate::runtime;
 
 /// Measure how fast a cluster stores and delivers messages
 #[derive(Debug, clap::Args)]
@@ -85,18 +85,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
 /// On as many threads as can be of use: one connection is no faster on two.
 fn wait_for(connections: u16, command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = match cores.min(connections.into()) {
-        ..=1 => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build(),
-        threads => tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .enable_all()
-            .build(),
-    };
-    runtime
-        .map_err(|e| CliError::failed("cannot start threads").because(&e))?
-        .block_on(command)
+    runtime::of_threads(cores.min(connections.into()))?.block_on(command)
 }
 
 /// Bytes as people write them: `128`, `64KiB`, `1k`.

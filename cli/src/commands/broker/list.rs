@@ -1,9 +1,9 @@
 //! `mq broker list`: who there is, and where. Nobody but the name servers is asked.
 
-use crate::commands::wait_for;
 use crate::error::{CliError, Exit, Result};
 use crate::output::{Output, Read, Report, row};
 use crate::profile::Cluster;
+use crate::runtime::wait_for;
 use crate::watch;
 
 /// List the brokers that the name servers know, with the addresses they advertise

@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
-use crate::commands::wait_for;
 use crate::error::{Exit, Result};
 use crate::output::Output;
+use crate::runtime::wait_for;
 
 pub(crate) mod check;
 pub(crate) mod config;
@@ -14,7 +14,7 @@ pub(crate) mod settings;
 mod start;
 pub(crate) mod status;
 
-pub(crate) use start::{boot_success, last_word, not_started};
+pub(crate) use start::{boot_success, last_word, not_started, serve};
 
 /// Run a broker, or look at running ones
 #[derive(Debug, clap::Args)]

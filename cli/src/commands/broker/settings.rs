@@ -22,11 +22,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Those of a file alone.
-    pub(crate) fn of_file(file: &Path) -> Self {
+    /// Those of a file, and of name servers that win over it.
+    pub(crate) fn new(file: Option<&Path>, namesrv: Option<&str>) -> Self {
         Self {
-            config: Some(file.to_owned()),
-            namesrv: None,
+            config: file.map(Path::to_owned),
+            namesrv: namesrv.map(str::to_owned),
             set: Vec::new(),
         }
     }

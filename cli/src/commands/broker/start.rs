@@ -32,7 +32,12 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
     if server::must_detach(args.detach) {
         return server::detach(output);
     }
-    let (config, warnings) = args.settings.read()?;
+    serve(&args.settings, output)
+}
+
+/// Is a broker until it is told to end.
+pub(crate) fn serve(settings: &Settings, output: &Output) -> Result<Exit> {
+    let (config, warnings) = settings.read()?;
     let log = server::start_log(&format!("broker-{}", config.broker_name), "info")?;
     for warning in &warnings {
         server::warn(output, &warning.to_string());
@@ -44,7 +49,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
     server::runtime()?.block_on(async {
         let mut signals = EndSignals::watch()?;
-        let broker = RunningBroker::start(config.clone(), args.settings.config.clone())
+        let broker = RunningBroker::start(config.clone(), settings.config.clone())
             .await
             .map_err(|e| not_started(&e, &config))?;
         let store = config.store_path_root_dir.as_path();

@@ -2,10 +2,10 @@
 
 use client::fan_out;
 
-use crate::commands::wait_for;
 use crate::error::{Exit, Result};
 use crate::output::{Known, Output, Read, Report, row};
 use crate::profile::{Cluster, brokers_named};
+use crate::runtime::wait_for;
 use crate::time;
 use crate::watch;
 

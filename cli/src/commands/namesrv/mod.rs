@@ -3,15 +3,15 @@
 use clap::Subcommand;
 use client::{Admin, ClientError, fan_out};
 
-use crate::commands::wait_for;
 use crate::error::{CliError, Exit, Result};
 use crate::output::Output;
+use crate::runtime::wait_for;
 
 pub(crate) mod config;
 pub(crate) mod kv;
 mod start;
 
-pub(crate) use start::{BOOT_SUCCESS, not_started};
+pub(crate) use start::{BOOT_SUCCESS, not_started, read_config, serve};
 
 /// Run a name server, or look at running ones and change their settings
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,8 @@
 //! `mq namesrv start`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use namesrv_core::{Namesrv, NamesrvConfig, StartError};
+use namesrv_core::{ConfigWarning, Namesrv, NamesrvConfig, StartError};
 
 use crate::error::{CliError, Exit, Result};
 use crate::instance::{Instance, Kind};
@@ -36,15 +36,29 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit> {
     if server::must_detach(args.detach) {
         return server::detach(output);
     }
-    let (text, name) = match &args.config {
+    serve(args.config.as_deref(), args.port, output)
+}
+
+/// What a name server is told by a file, and by a port that wins over it; and what in it has no effect.
+///
+/// # Errors
+/// Not found, failed, or usage with all settings that are wrong.
+pub(crate) fn read_config(
+    file: Option<&Path>,
+    port: Option<u16>,
+) -> Result<(NamesrvConfig, Vec<ConfigWarning>)> {
+    let (text, name) = match file {
         Some(file) => (settings::read(file)?, file.display().to_string()),
         None => (String::new(), String::new()),
     };
-    let port = args
-        .port
-        .map(|port| ("listenPort".to_owned(), port.to_string()));
-    let (config, warnings) = NamesrvConfig::from_properties(&text, &name, port.as_slice())
-        .map_err(|errors| settings::wrong("name server", &errors))?;
+    let port = port.map(|port| ("listenPort".to_owned(), port.to_string()));
+    NamesrvConfig::from_properties(&text, &name, port.as_slice())
+        .map_err(|errors| settings::wrong("name server", &errors))
+}
+
+/// Is a name server until it is told to end.
+pub(crate) fn serve(file: Option<&Path>, port: Option<u16>, output: &Output) -> Result<Exit> {
+    let (config, warnings) = read_config(file, port)?;
     let log = server::start_log("namesrv", "info")?;
     for warning in &warnings {
         server::warn(output, &warning.to_string());

@@ -98,7 +98,7 @@ impl Folder {
         let Some(file) = &self.config else {
             return Ok(StoreConfig::new(&self.store));
         };
-        let (broker, _) = Settings::of_file(file).read()?;
+        let (broker, _) = Settings::new(Some(file), None).read()?;
         let what = format!("cannot use the configuration file {}", file.display());
         let config = broker
             .store_config(broker.listen_port)
