@@ -210,7 +210,7 @@ impl Sent {
         producer: &Producer,
         queue: Option<&MessageQueue>,
         messages: &[Message],
-    ) -> std::result::Result<(), client::ClientError> {
+    ) -> Result<(), client::ClientError> {
         let result = match (messages, queue) {
             ([message], _) if args.oneway => {
                 producer.send_oneway(message).await?;

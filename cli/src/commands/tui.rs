@@ -168,7 +168,7 @@ fn of_locale(variable: impl Fn(&str) -> Option<String>) -> Lang {
     }
 }
 
-fn size(text: &str) -> std::result::Result<(u16, u16), String> {
+fn size(text: &str) -> Result<(u16, u16), String> {
     let sides = text
         .split_once('x')
         .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));

@@ -101,45 +101,29 @@ async fn update(call: &Call<'_>) -> Result<Exit> {
         topic_perms: list("t"),
         white_remote_address: text("w"),
     };
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    let exit = call
-        .each(
-            targets,
-            &format!("write account '{}'", call.text("a")),
-            |admin, address| {
-                let account = account.clone();
-                async move { admin.put_account(&address, &account).await }
-            },
-            |address, ()| {
-                out!(
-                    call,
-                    "create or update plain access config to {address} success.\n"
-                );
-                Ok(())
-            },
-        )
-        .await?;
-    Ok(exit)
+    call.on_all(
+        Scope::All,
+        &format!("write account '{}'", call.text("a")),
+        |admin, address| {
+            let account = account.clone();
+            async move { admin.put_account(&address, &account).await }
+        },
+        |address| format!("create or update plain access config to {address} success.\n"),
+    )
+    .await
 }
 
 async fn delete(call: &Call<'_>) -> Result<Exit> {
     let account = call.text("a");
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
     let exit = call
-        .each(
-            targets,
+        .on_all(
+            Scope::All,
             &format!("delete account '{account}'"),
             |admin, address| {
                 let account = account.to_owned();
                 async move { admin.delete_account(&address, &account).await }
             },
-            |address, ()| {
-                out!(
-                    call,
-                    "delete plain access config account from {address} success.\n"
-                );
-                Ok(())
-            },
+            |address| format!("delete plain access config account from {address} success.\n"),
         )
         .await?;
     if exit == Exit::Done {
@@ -168,7 +152,7 @@ async fn versions(call: &Call<'_>) -> Result<Exit> {
             "#AclLastUpdateTime",
         ])?;
     }
-    let targets = call.targets(Scope::Masters).await?.unwrap_or_default();
+    let targets = call.targets(Scope::Masters).await?;
     let exit = call
         .each(
             targets,
@@ -196,9 +180,8 @@ async fn versions(call: &Call<'_>) -> Result<Exit> {
 }
 
 async fn white(call: &Call<'_>) -> Result<Exit> {
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    call.each(
-        targets,
+    call.on_all(
+        Scope::All,
         "replace the addresses",
         |admin, address| {
             let addresses = call.text("g").to_owned();
@@ -209,19 +192,13 @@ async fn white(call: &Call<'_>) -> Result<Exit> {
                     .await
             }
         },
-        |address, ()| {
-            out!(
-                call,
-                "update global white remote addresses to {address} success.\n"
-            );
-            Ok(())
-        },
+        |address| format!("update global white remote addresses to {address} success.\n"),
     )
     .await
 }
 
 async fn list(call: &Call<'_>) -> Result<Exit> {
-    let targets = call.targets(Scope::Masters).await?.unwrap_or_default();
+    let targets = call.targets(Scope::Masters).await?;
     call.each(
         targets,
         "read the accounts",

@@ -175,12 +175,8 @@ async fn on_all<F>(
 where
     F: Future<Output = Result<(), ClientError>> + Send + 'static,
 {
-    let targets = call.targets(Scope::All).await?.unwrap_or_default();
-    call.each(targets, what, ask, |address, ()| {
-        out!(call, "{done} to {address} success.\n");
-        Ok(())
-    })
-    .await
+    let line = |address: &str| format!("{done} to {address} success.\n");
+    call.on_all(Scope::All, what, ask, line).await
 }
 
 fn user(call: &Call<'_>) -> UserInfo {
@@ -250,7 +246,7 @@ fn print_users(call: &Call<'_>, users: &[UserInfo]) -> Result<()> {
 async fn get_user(call: &Call<'_>) -> Result<Exit> {
     let name = call.text("u");
     let mut found = None;
-    let targets = call.targets(Scope::Masters).await?.unwrap_or_default();
+    let targets = call.targets(Scope::Masters).await?;
     let exit = call
         .each(
             targets,
@@ -277,7 +273,7 @@ async fn get_user(call: &Call<'_>) -> Result<Exit> {
 
 async fn list_users(call: &Call<'_>) -> Result<Exit> {
     let mut found = None;
-    let targets = call.targets(Scope::Masters).await?.unwrap_or_default();
+    let targets = call.targets(Scope::Masters).await?;
     let exit = call
         .each(
             targets,
@@ -425,7 +421,7 @@ fn print_acls(call: &Call<'_>, acls: &[AclInfo]) -> Result<()> {
 async fn get_acl(call: &Call<'_>) -> Result<Exit> {
     let subject = call.text("s");
     let mut found = false;
-    let targets = call.targets(Scope::Masters).await?.unwrap_or_default();
+    let targets = call.targets(Scope::Masters).await?;
     let exit = call
         .each(
             targets,
@@ -450,7 +446,7 @@ async fn get_acl(call: &Call<'_>) -> Result<Exit> {
 }
 
 async fn list_acls(call: &Call<'_>) -> Result<Exit> {
-    let targets = call.targets(Scope::Masters).await?.unwrap_or_default();
+    let targets = call.targets(Scope::Masters).await?;
     call.each(
         targets,
         "list what subjects may do",

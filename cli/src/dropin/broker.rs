@@ -158,29 +158,21 @@ async fn update_config(call: &Call<'_>) -> Result<Exit> {
     } else {
         Scope::Masters
     };
-    let Some(targets) = call.targets(scope).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
     let text = properties::render([(key, value)]);
-    call.each(
-        targets,
+    call.on_all(
+        scope,
         &format!("change setting '{key}'"),
         |admin, address| {
             let text = text.clone();
             async move { admin.change_broker_config(&address, text).await }
         },
-        |address, ()| {
-            out!(call, "update broker config success, {address}\n");
-            Ok(())
-        },
+        |address| format!("update broker config success, {address}\n"),
     )
     .await
 }
 
 async fn status(call: &Call<'_>) -> Result<Exit> {
-    let Some(targets) = call.targets(Scope::All).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
+    let targets = call.targets(Scope::All).await?;
     call.each(
         targets,
         "read the state of the broker",
@@ -292,13 +284,13 @@ async fn consume_stats(call: &Call<'_>) -> Result<Exit> {
 }
 
 /// The brokers that are meant, each with the banner that stands above what it answers.
-async fn with_banners(call: &Call<'_>) -> Result<Option<Vec<(String, String)>>> {
+async fn with_banners(call: &Call<'_>) -> Result<Vec<(String, String)>> {
     if let Some(address) = call.get("b") {
         let banner = format!("============{address}============\n");
-        return Ok(Some(vec![(address.to_owned(), banner)]));
+        return Ok(vec![(address.to_owned(), banner)]);
     }
     let Some(cluster) = call.get("c") else {
-        return Ok(None);
+        return call.neither();
     };
     let brokers = call.cluster(cluster, Scope::All).await?;
     let banner = |broker: &Broker| {
@@ -313,7 +305,7 @@ async fn with_banners(call: &Call<'_>) -> Result<Option<Vec<(String, String)>>> 
         format!("============My Master: {master}=====Slave: {address}============\n")
     };
     let banners = brokers.iter().map(|b| (b.address.clone(), banner(b)));
-    Ok(Some(banners.collect()))
+    Ok(banners.collect())
 }
 
 /// Asks all brokers that are meant and prints the answers below their banners.
@@ -325,11 +317,9 @@ async fn below_banners<T, F>(
 ) -> Result<Exit>
 where
     T: Send + 'static,
-    F: Future<Output = std::result::Result<T, ClientError>> + Send + 'static,
+    F: Future<Output = Result<T, ClientError>> + Send + 'static,
 {
-    let Some(brokers) = with_banners(call).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
+    let brokers = with_banners(call).await?;
     let addresses = brokers.iter().map(|(address, _)| address.clone()).collect();
     let banner = |address: &str| {
         let broker = brokers.iter().find(|(a, _)| a == address);
@@ -427,14 +417,13 @@ async fn clean_unused(call: &Call<'_>) -> Result<Exit> {
 /// On one broker, all of a cluster, or all there are; one word tells of all.
 async fn clean<F>(call: &Call<'_>, what: &str, ask: impl Fn(Admin, String) -> F) -> Result<Exit>
 where
-    F: Future<Output = std::result::Result<(), ClientError>> + Send + 'static,
+    F: Future<Output = Result<(), ClientError>> + Send + 'static,
 {
-    let targets = match call.targets(Scope::All).await? {
-        Some(targets) => targets,
-        None => {
-            let brokers = call.brokers().await?;
-            brokers.into_iter().map(|broker| broker.address).collect()
-        }
+    let targets = if call.has("b") || call.has("c") {
+        call.targets(Scope::All).await?
+    } else {
+        let brokers = call.brokers().await?;
+        brokers.into_iter().map(|broker| broker.address).collect()
     };
     let exit = call.each(targets, what, ask, |_, ()| Ok(())).await?;
     out!(
@@ -496,46 +485,28 @@ fn readable_times(limits: &mut Value) {
 
 async fn put_cold_data(call: &Call<'_>) -> Result<Exit> {
     let (group, limit) = (call.text("g"), call.text("v"));
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
-    call.each(
-        targets,
+    call.on_all(
+        Scope::Masters,
         &format!("limit group '{group}'"),
         |admin, address| {
             let (group, limit) = (group.to_owned(), limit.to_owned());
             async move { admin.put_cold_data_limit(&address, &group, &limit).await }
         },
-        |address, ()| {
-            out!(
-                call,
-                "updateColdDataFlowCtrGroupConfig success, {address}\n"
-            );
-            Ok(())
-        },
+        |address| format!("updateColdDataFlowCtrGroupConfig success, {address}\n"),
     )
     .await
 }
 
 async fn drop_cold_data(call: &Call<'_>) -> Result<Exit> {
     let group = call.text("g");
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
-    call.each(
-        targets,
+    call.on_all(
+        Scope::Masters,
         &format!("lift the limit of group '{group}'"),
         |admin, address| {
             let group = group.to_owned();
             async move { admin.delete_cold_data_limit(&address, &group).await }
         },
-        |address, ()| {
-            out!(
-                call,
-                "remove broker cold read threshold success, {address}\n"
-            );
-            Ok(())
-        },
+        |address| format!("remove broker cold read threshold success, {address}\n"),
     )
     .await
 }

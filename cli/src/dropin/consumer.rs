@@ -123,12 +123,9 @@ async fn update(call: &Call<'_>) -> Result<Exit> {
         notify_consumer_ids_changed_enable: call.is_true("a").unwrap_or(true),
     };
     let more = settings_of_five(call)?;
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
     let exit = call
-        .each(
-            targets,
+        .on_all(
+            Scope::Masters,
             &format!("create group '{}'", config.group_name),
             |admin, address| {
                 let (config, more) = (config.clone(), more.clone());
@@ -143,10 +140,7 @@ async fn update(call: &Call<'_>) -> Result<Exit> {
                     admin.put_group_json(&address, &group).await
                 }
             },
-            |address, ()| {
-                out!(call, "create subscription group to {address} success.\n");
-                Ok(())
-            },
+            |address| format!("create subscription group to {address} success.\n"),
         )
         .await?;
     if exit == Exit::Done || exit == Exit::Partly {
@@ -191,22 +185,17 @@ async fn update_list(call: &Call<'_>) -> Result<Exit> {
     } else {
         "subscription group"
     };
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
-    call.each(
-        targets,
+    call.on_all(
+        Scope::Masters,
         "create groups",
         |admin, address| {
             let groups = groups.clone();
             async move { admin.put_groups_json(&address, &groups).await }
         },
-        |address, ()| {
-            out!(
-                call,
+        |address| {
+            format!(
                 "submit batch of {what} config to {address} success, please check the result later.\n"
-            );
-            Ok(())
+            )
         },
     )
     .await
@@ -216,24 +205,19 @@ async fn delete(call: &Call<'_>) -> Result<Exit> {
     let group = call.text("g");
     let with_offsets = call.is_true("r").unwrap_or(false);
     let cluster = call.get("c").filter(|_| !call.has("b"));
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
     let exit = call
-        .each(
-            targets,
+        .on_all(
+            Scope::Masters,
             &format!("delete group '{group}'"),
             |admin, address| {
                 let group = group.to_owned();
                 async move { admin.delete_group(&address, &group, with_offsets).await }
             },
-            |address, ()| {
+            |address| {
                 let place = cluster.map_or(String::new(), |name| format!(" in cluster [{name}]"));
-                out!(
-                    call,
+                format!(
                     "delete subscription group [{group}] from broker [{address}]{place} success.\n"
-                );
-                Ok(())
+                )
             },
         )
         .await?;
@@ -251,12 +235,9 @@ async fn set_mode(call: &Call<'_>) -> Result<Exit> {
         return call.misses("-m is PULL or POP");
     }
     let shared: i32 = call.number("q")?.unwrap_or(0);
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
     let exit = call
-        .each(
-            targets,
+        .on_all(
+            Scope::Masters,
             &format!("choose the mode of group '{group}'"),
             |admin, address| {
                 let (topic, group, mode) = (topic.to_owned(), group.to_owned(), mode.to_owned());
@@ -266,10 +247,7 @@ async fn set_mode(call: &Call<'_>) -> Result<Exit> {
                         .await
                 }
             },
-            |address, ()| {
-                out!(call, "set consume mode to {address} success.\n");
-                Ok(())
-            },
+            |address| format!("set consume mode to {address} success.\n"),
         )
         .await?;
     if exit == Exit::Done || exit == Exit::Partly {

@@ -140,7 +140,7 @@ async fn metadata(call: &Call<'_>) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let Some(cluster) = call.get("c") else {
-        return call.misses("one of -b and -c is needed");
+        return call.neither();
     };
     let masters = call.cluster(cluster, Scope::Masters).await?;
     let addresses = masters.into_iter().map(|broker| broker.address).collect();

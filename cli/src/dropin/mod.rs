@@ -307,13 +307,18 @@ impl Call<'_> {
     }
 
     /// Prints the help, as Apache does when options fit but say too little.
-    fn misses(&self, what: &str) -> Result<Exit> {
+    fn misses<T>(&self, what: &str) -> Result<T> {
         self.output.raw(
             self.options
                 .help(&format!("mqadmin {}", self.verb.name))
                 .as_bytes(),
         )?;
         Err(CliError::usage(format!("{}: {what}", self.verb.name)))
+    }
+
+    /// As [`Self::misses`], when neither a broker nor a cluster was given.
+    fn neither<T>(&self) -> Result<T> {
+        self.misses("one of -b and -c is needed")
     }
 
     /// All brokers, by cluster and name.
@@ -339,16 +344,38 @@ impl Call<'_> {
         Ok(brokers)
     }
 
-    /// Addresses: that of `-b`, else those of the cluster `-c`; `None` if neither was given.
-    async fn targets(&self, scope: Scope) -> Result<Option<Vec<String>>> {
+    /// Addresses: that of `-b`, else those of the cluster `-c`.
+    ///
+    /// # Errors
+    /// Usage, if neither was given; as [`Self::cluster`].
+    async fn targets(&self, scope: Scope) -> Result<Vec<String>> {
         if let Some(address) = self.get("b") {
-            return Ok(Some(vec![address.to_owned()]));
+            return Ok(vec![address.to_owned()]);
         }
         let Some(cluster) = self.get("c") else {
-            return Ok(None);
+            return self.neither();
         };
         let brokers = self.cluster(cluster, scope).await?;
-        Ok(Some(brokers.into_iter().map(|b| b.address).collect()))
+        Ok(brokers.into_iter().map(|b| b.address).collect())
+    }
+
+    /// Has all brokers that are meant do something at once, and prints a line for each that did. What failed is said on
+    /// standard error.
+    async fn on_all<F>(
+        &self,
+        scope: Scope,
+        what: &str,
+        ask: impl Fn(Admin, String) -> F,
+        line: impl Fn(&str) -> String,
+    ) -> Result<Exit>
+    where
+        F: Future<Output = Result<(), ClientError>> + Send + 'static,
+    {
+        let targets = self.targets(scope).await?;
+        self.each(targets, what, ask, |address, ()| {
+            self.output.raw(line(address).as_bytes())
+        })
+        .await
     }
 
     /// Asks all servers at once and prints what they answered, in their order. What failed is said on standard error.

@@ -289,7 +289,7 @@ async fn reset_broker(
     topic: &str,
     timestamp: i64,
     force: bool,
-) -> std::result::Result<Vec<Moved>, ClientError> {
+) -> Result<Vec<Moved>, ClientError> {
     let stats = admin.consume_stats(address, group, None).await?;
     let mut queues: Vec<(MessageQueue, OffsetWrapper)> = stats
         .offset_table

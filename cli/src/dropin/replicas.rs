@@ -140,9 +140,7 @@ fn interval(call: &Call<'_>) -> Result<Option<Duration>> {
 async fn ha_status(call: &Call<'_>) -> Result<Exit> {
     let interval = interval(call)?;
     loop {
-        let Some(targets) = call.targets(Scope::Masters).await? else {
-            return call.misses("one of -b and -c is needed");
-        };
+        let targets = call.targets(Scope::Masters).await?;
         let exit = call
             .each(
                 targets,
@@ -227,7 +225,7 @@ async fn sync_state(call: &Call<'_>) -> Result<Exit> {
                 names.dedup();
                 names
             }
-            (None, None) => return call.misses("one of -b and -c is needed"),
+            (None, None) => return call.neither(),
         };
         let state = call.admin.sync_state(controller, &names).await;
         let state = state.map_err(|e| failed(controller, &e))?;
@@ -289,7 +287,7 @@ async fn epochs(call: &Call<'_>) -> Result<Exit> {
                 brokers
             }
             (None, Some(cluster)) => call.cluster(cluster, Scope::All).await?,
-            (None, None) => return call.misses("one of -b and -c is needed"),
+            (None, None) => return call.neither(),
         };
         let addresses = brokers.into_iter().map(|broker| broker.address).collect();
         let exit = call

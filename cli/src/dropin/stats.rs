@@ -121,7 +121,7 @@ async fn stats_all(call: &Call<'_>) -> Result<Exit> {
     Ok(call.verdict(done, &failures))
 }
 
-async fn figures(admin: &Admin, name: String) -> std::result::Result<Topic, ClientError> {
+async fn figures(admin: &Admin, name: String) -> Result<Topic, ClientError> {
     let route = admin.client().route(&name).await?.data.clone();
     let masters: Vec<String> = route
         .broker_datas
@@ -172,7 +172,7 @@ async fn counted(
     brokers: &[String],
     name: &str,
     key: &str,
-) -> std::result::Result<(f64, i64), ClientError> {
+) -> Result<(f64, i64), ClientError> {
     let (mut tps, mut today) = (0.0, 0);
     for broker in brokers {
         match admin.counter(broker, name, key).await {

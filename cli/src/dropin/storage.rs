@@ -138,9 +138,7 @@ async fn to_json(call: &Call<'_>) -> Result<Exit> {
     if let Some(folder) = call.get("p").filter(|_| !call.has("b") && !call.has("c")) {
         return Err(no_rocksdb(folder));
     }
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
+    let targets = call.targets(Scope::Masters).await?;
     let tables = call.get("t").unwrap_or(ALL_TABLES);
     if call.has("c") {
         out!(
@@ -175,9 +173,7 @@ async fn export_pop(call: &Call<'_>) -> Result<Exit> {
     let dry_run = call
         .get("d")
         .is_some_and(|text| text.eq_ignore_ascii_case("false"));
-    let Some(targets) = call.targets(Scope::All).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
+    let targets = call.targets(Scope::All).await?;
     let brokers = call.brokers().await.unwrap_or_default();
     call.each(
         targets,
@@ -249,7 +245,7 @@ async fn dump_compaction(call: &Call<'_>) -> Result<Exit> {
     let bytes = fs::read(file)
         .map_err(|e| CliError::not_found(format!("cannot read {file}")).because(&e))?;
     // Behind the last message the file is empty.
-    for record in records(&bytes).map_while(std::result::Result::ok) {
+    for record in records(&bytes).map_while(Result::ok) {
         let mut message = MessageExt::from_record(&record, "");
         // As it is stored.
         if message.sys_flag & sys_flag::COMPRESSED != 0 {

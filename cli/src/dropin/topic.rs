@@ -161,24 +161,18 @@ async fn update(call: &Call<'_>) -> Result<Exit> {
         attributes,
         ..TopicConfig::default()
     };
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
-    let put = config.clone();
     let exit = call
-        .each(
-            targets,
+        .on_all(
+            Scope::Masters,
             &format!("create topic '{}'", config.topic_name),
             |admin, address| {
-                let config = put.clone();
+                let config = config.clone();
                 async move { admin.put_topic(&address, &config).await }
             },
-            |address, ()| {
+            |address| match call.has("c") {
+                true => format!("create topic to {address} success.\n"),
                 // With one broker, Apache tells of the order first.
-                if call.has("c") {
-                    out!(call, "create topic to {address} success.\n");
-                }
-                Ok(())
+                false => String::new(),
             },
         )
         .await?;
@@ -246,22 +240,17 @@ async fn update_list(call: &Call<'_>) -> Result<Exit> {
             "updateTopicList: {file} has no topics"
         )));
     }
-    let Some(targets) = call.targets(Scope::Masters).await? else {
-        return call.misses("one of -b and -c is needed");
-    };
-    call.each(
-        targets,
+    call.on_all(
+        Scope::Masters,
         "create topics",
         |admin, address| {
             let topics = topics.clone();
             async move { admin.put_topics(&address, &topics).await }
         },
-        |address, ()| {
-            out!(
-                call,
+        |address| {
+            format!(
                 "submit batch of topic config to {address} success, please check the result later.\n"
-            );
-            Ok(())
+            )
         },
     )
     .await
@@ -345,7 +334,7 @@ async fn update_perm(call: &Call<'_>) -> Result<Exit> {
             .filter(|(_, address)| members.iter().any(|member| member.address == *address))
             .collect()
     } else {
-        return call.misses("one of -b and -c is needed");
+        return call.neither();
     };
     let addresses = chosen.iter().map(|(_, address)| address.clone()).collect();
     call.each(

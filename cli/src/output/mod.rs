@@ -301,7 +301,7 @@ fn harmless(text: &str) -> String {
 pub(crate) struct Watched(Drawn);
 
 fn serialize<E: std::error::Error + 'static>(
-    text: std::result::Result<String, E>,
+    text: Result<String, E>,
 ) -> Result<String> {
     text.map_err(|e| CliError::failed("cannot write the rows in this format").because(&e))
 }

@@ -195,7 +195,7 @@ pub(super) async fn pull(
     max: i32,
     tag: &str,
     wait: bool,
-) -> std::result::Result<Pulled, ClientError> {
+) -> Result<Pulled, ClientError> {
     let header = PullMessageRequestHeader {
         consumer_group: GROUP.into(),
         topic: queue.queue.topic.as_str().into(),

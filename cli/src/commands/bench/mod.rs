@@ -89,7 +89,7 @@ fn wait_for(connections: u16, command: impl Future<Output = Result<Exit>>) -> Re
 }
 
 /// Bytes as people write them: `128`, `64KiB`, `1k`.
-fn size(text: &str) -> std::result::Result<usize, String> {
+fn size(text: &str) -> Result<usize, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {

@@ -125,7 +125,7 @@ fn write_histograms(
     phases: Phases,
     meters: &[Arc<Meter>],
     counted: &[Counted],
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+) -> Result<(), Box<dyn std::error::Error>> {
     let mut file = File::create(path)?;
     let mut serializer = V2DeflateSerializer::new();
     let mut log = IntervalLogWriterBuilder::new()

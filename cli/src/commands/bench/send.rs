@@ -217,7 +217,7 @@ impl Sender {
         }
     }
 
-    async fn send(&mut self, since: Instant) -> std::result::Result<(), ClientError> {
+    async fn send(&mut self, since: Instant) -> Result<(), ClientError> {
         let shared = self.shared.clone();
         let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
         let Some(queue) = shared.queues.get(turn % shared.queues.len()) else {
@@ -242,7 +242,7 @@ impl Sender {
         &mut self,
         queue: &remoting::protocol::body::queue_map::MessageQueue,
         since: Instant,
-    ) -> std::result::Result<RemotingCommand, ClientError> {
+    ) -> Result<RemotingCommand, ClientError> {
         let shared = self.shared.clone();
         let mut body = shared.body.clone();
         if let Some(stamp) = shared.stamp {

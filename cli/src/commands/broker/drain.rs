@@ -167,7 +167,7 @@ fn row_of(
     server: String,
     done: bool,
     (would, did): (&str, &str),
-    outcome: std::result::Result<Option<i32>, ClientError>,
+    outcome: Result<Option<i32>, ClientError>,
 ) -> DrainRow {
     DrainRow {
         server,

@@ -16,7 +16,7 @@ use crate::instance::{Instance, Registry};
 use crate::profile::Settings;
 
 /// A value, or why it is not known.
-pub(crate) type Asked<T> = std::result::Result<T, String>;
+pub(crate) type Asked<T> = Result<T, String>;
 
 /// Topics whose route and offsets are asked for, and members that are asked about themselves.
 const MOST_TOPICS: usize = 1_000;
