@@ -1,6 +1,7 @@
 //! Questions that many verbs ask.
 
 use std::fs;
+use std::time::Duration;
 
 use client::ClientError;
 use client::admin::Members;
@@ -43,6 +44,20 @@ pub(super) fn write(file: &str, text: &[u8]) -> Result<()> {
         .map_or(Ok(()), fs::create_dir_all)
         .and_then(|()| fs::write(path, text))
         .map_err(|e| CliError::failed(format!("cannot write {file}")).because(&e))
+}
+
+/// Looks once, or again and again if there is an interval.
+pub(super) async fn again(
+    interval: Option<Duration>,
+    look: impl AsyncFn() -> Result<Exit>,
+) -> Result<Exit> {
+    loop {
+        let exit = look().await?;
+        match interval {
+            Some(interval) => tokio::time::sleep(interval).await,
+            None => return Ok(exit),
+        }
+    }
 }
 
 impl Call<'_> {

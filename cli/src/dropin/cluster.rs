@@ -10,7 +10,7 @@ use client::producer::Producer;
 use jiff::Timestamp;
 
 use super::options::{flag, val};
-use super::{Call, Generation, Verb, java, out, verb};
+use super::{Call, Generation, Scope, Verb, asking, java, out, verb};
 use crate::error::{CliError, Exit, Result};
 
 pub(super) const VERBS: &[Verb] = &[
@@ -48,25 +48,19 @@ pub(super) const VERBS: &[Verb] = &[
 ];
 
 async fn list(call: &Call<'_>) -> Result<Exit> {
-    let interval: Option<u64> = call.number("i")?;
-    loop {
-        let exit = if call.has("m") {
-            totals(call).await?
-        } else {
-            overview(call).await?
-        };
-        match interval {
-            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
-            None => return Ok(exit),
-        }
-    }
+    let interval = call.number("i")?.map(Duration::from_secs);
+    asking::again(interval, async || match call.has("m") {
+        true => totals(call).await,
+        false => overview(call).await,
+    })
+    .await
 }
 
 type Answers = Vec<(Broker, Result<Runtime, client::ClientError>)>;
 
 async fn runtimes(call: &Call<'_>) -> Result<Answers> {
     let brokers = match call.get("c") {
-        Some(cluster) => call.cluster(cluster, super::Scope::All).await?,
+        Some(cluster) => call.cluster(cluster, Scope::All).await?,
         None => call.brokers().await?,
     };
     let answers = fan_out::all(brokers.clone(), |broker| {
@@ -277,7 +271,7 @@ async fn send_times(call: &Call<'_>) -> Result<Exit> {
     let as_log = call.is_true("p").unwrap_or(false);
     let room = call.get("m").unwrap_or("noname");
     let brokers = match call.get("c") {
-        Some(cluster) => call.cluster(cluster, super::Scope::Masters).await?,
+        Some(cluster) => call.cluster(cluster, Scope::Masters).await?,
         None => {
             let masters = call.admin.masters().await;
             masters.map_err(|e| CliError::client("cannot list the brokers", &e))?

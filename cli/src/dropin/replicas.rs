@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use remoting::protocol::body::replicas::{HaClientRuntimeInfo, HaRuntimeInfo, ReplicaIdentity};
 
+use super::asking::again;
 use super::broker::{change_setting, print_settings};
 use super::options::{flag, req, val};
 use super::{Call, Scope, Verb, java, out, verb};
@@ -138,22 +139,17 @@ fn interval(call: &Call<'_>) -> Result<Option<Duration>> {
 }
 
 async fn ha_status(call: &Call<'_>) -> Result<Exit> {
-    let interval = interval(call)?;
-    loop {
+    again(interval(call)?, async || {
         let targets = call.targets(Scope::Masters).await?;
-        let exit = call
-            .each(
-                targets,
-                "read the state of replication",
-                |admin, address| async move { admin.ha_status(&address).await },
-                |address, info| print_ha(call, address, &info),
-            )
-            .await?;
-        match interval {
-            Some(interval) => tokio::time::sleep(interval).await,
-            None => return Ok(exit),
-        }
-    }
+        call.each(
+            targets,
+            "read the state of replication",
+            |admin, address| async move { admin.ha_status(&address).await },
+            |address, info| print_ha(call, address, &info),
+        )
+        .await
+    })
+    .await
 }
 
 fn print_ha(call: &Call<'_>, address: &str, info: &HaRuntimeInfo) -> Result<()> {
@@ -214,9 +210,8 @@ fn print_ha(call: &Call<'_>, address: &str, info: &HaRuntimeInfo) -> Result<()> 
 }
 
 async fn sync_state(call: &Call<'_>) -> Result<Exit> {
-    let interval = interval(call)?;
     let controller = call.text("a").split(';').next().unwrap_or_default();
-    loop {
+    again(interval(call)?, async || {
         let names = match (call.get("b"), call.get("c")) {
             (Some(name), _) => vec![name.to_owned()],
             (None, Some(cluster)) => {
@@ -247,11 +242,9 @@ async fn sync_state(call: &Call<'_>) -> Result<Exit> {
                 out!(call, "\nNotInSyncReplica:\t{}\n", identity(replica));
             }
         }
-        match interval {
-            Some(interval) => tokio::time::sleep(interval).await,
-            None => return Ok(Exit::Done),
-        }
-    }
+        Ok(Exit::Done)
+    })
+    .await
 }
 
 fn identity(replica: &ReplicaIdentity) -> String {
@@ -275,8 +268,7 @@ fn failed(controller: &str, error: &client::ClientError) -> CliError {
 }
 
 async fn epochs(call: &Call<'_>) -> Result<Exit> {
-    let interval = interval(call)?;
-    loop {
+    again(interval(call)?, async || {
         let brokers = match (call.get("b"), call.get("c")) {
             (Some(name), _) => {
                 let mut brokers = call.brokers().await?;
@@ -290,40 +282,40 @@ async fn epochs(call: &Call<'_>) -> Result<Exit> {
             (None, None) => return call.neither(),
         };
         let addresses = brokers.into_iter().map(|broker| broker.address).collect();
-        let exit = call
-            .each(
-                addresses,
-                "read the epochs",
-                |admin, address| async move { admin.epochs(&address).await },
-                |address, cache| {
+        call.each(
+            addresses,
+            "read the epochs",
+            |admin, address| async move { admin.epochs(&address).await },
+            |address, cache| {
+                out!(
+                    call,
+                    "\n#clusterName\t{}\n#brokerName\t{}\n#brokerAddr\t{address}\n#brokerId\t{}",
+                    cache.cluster_name,
+                    cache.broker_name,
+                    cache.broker_id
+                );
+                let last = cache.epoch_list.len().saturating_sub(1);
+                for (number, entry) in cache.epoch_list.iter().enumerate() {
+                    // The last goes on.
+                    let end = if number == last {
+                        cache.max_offset
+                    } else {
+                        entry.end_offset
+                    };
                     out!(
                         call,
-                        "\n#clusterName\t{}\n#brokerName\t{}\n#brokerAddr\t{address}\n#brokerId\t{}",
-                        cache.cluster_name,
-                        cache.broker_name,
-                        cache.broker_id
+                        "\n#Epoch: EpochEntry{{epoch={}, startOffset={}, endOffset={end}}}",
+                        entry.epoch,
+                        entry.start_offset
                     );
-                    let last = cache.epoch_list.len().saturating_sub(1);
-                    for (number, entry) in cache.epoch_list.iter().enumerate() {
-                        // The last goes on.
-                        let end = if number == last { cache.max_offset } else { entry.end_offset };
-                        out!(
-                            call,
-                            "\n#Epoch: EpochEntry{{epoch={}, startOffset={}, endOffset={end}}}",
-                            entry.epoch,
-                            entry.start_offset
-                        );
-                    }
-                    out!(call, "\n");
-                    Ok(())
-                },
-            )
-            .await?;
-        match interval {
-            Some(interval) => tokio::time::sleep(interval).await,
-            None => return Ok(exit),
-        }
-    }
+                }
+                out!(call, "\n");
+                Ok(())
+            },
+        )
+        .await
+    })
+    .await
 }
 
 async fn metadata(call: &Call<'_>) -> Result<Exit> {

@@ -300,9 +300,7 @@ fn harmless(text: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Watched(Drawn);
 
-fn serialize<E: std::error::Error + 'static>(
-    text: Result<String, E>,
-) -> Result<String> {
+fn serialize<E: std::error::Error + 'static>(text: Result<String, E>) -> Result<String> {
     text.map_err(|e| CliError::failed("cannot write the rows in this format").because(&e))
 }
 
