@@ -1,5 +1,8 @@
 //! All keys, once: what they do, what the footer and the help say about them.
 
+use crossterm::event::KeyCode::{
+    BackTab, Backspace, Char, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up,
+};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::app::Mode;
@@ -26,7 +29,7 @@ pub(crate) enum Action {
     Bottom,
     Filter,
     Command,
-    /// By a column, from 0; once more turns the order round.
+    /// By a column, from 0; once more turns the order round. The keys of one binding stand for columns next to each other.
     Sort(usize),
     Freeze,
     Expand,
@@ -64,334 +67,120 @@ pub(crate) struct Binding {
     action: Action,
     /// As shown: `Tab`, `↑ k`.
     pub(crate) label: &'static str,
-    /// Empty for keys that another row explains.
-    pub(crate) help: &'static str,
     /// A word for the footer; `None` keeps it out.
     pub(crate) footer: Option<&'static str>,
+    /// What the help says of it; nothing outside of [`BROWSE`].
+    pub(crate) help: &'static str,
 }
 
 const fn bind(
     keys: &'static [KeyCode],
     action: Action,
     label: &'static str,
+    footer: Option<&'static str>,
     help: &'static str,
 ) -> Binding {
     Binding {
         keys,
         action,
         label,
+        footer,
         help,
-        footer: None,
     }
 }
 
-const fn shown(
+/// A key that the footer alone explains.
+const fn hint(
     keys: &'static [KeyCode],
     action: Action,
     label: &'static str,
-    footer: &'static str,
-    help: &'static str,
+    footer: Option<&'static str>,
 ) -> Binding {
-    Binding {
-        keys,
-        action,
-        label,
-        help,
-        footer: Some(footer),
-    }
+    bind(keys, action, label, footer, "")
 }
 
-use KeyCode::Char;
+const DIGITS: [KeyCode; 9] = [
+    Char('1'),
+    Char('2'),
+    Char('3'),
+    Char('4'),
+    Char('5'),
+    Char('6'),
+    Char('7'),
+    Char('8'),
+    Char('9'),
+];
 
 /// While looking around.
+#[rustfmt::skip]
 pub(crate) const BROWSE: &[Binding] = &[
-    shown(
-        &[KeyCode::Enter],
-        Action::Open,
-        "Enter",
-        "open",
-        "open what the row stands for",
-    ),
-    shown(
-        &[KeyCode::Esc],
-        Action::Back,
-        "Esc",
-        "back",
-        "remove the filter, else go back a page",
-    ),
-    shown(
-        &[Char(':')],
-        Action::Command,
-        ":",
-        "go to",
-        "go to a page: :groups, :topic orders; Tab completes, the first letter is enough",
-    ),
-    shown(&[Char('?')], Action::Help, "?", "help", "this help"),
-    shown(
-        &[Char('/')],
-        Action::Filter,
-        "/",
-        "filter",
-        "keep rows that contain a text; /!text those that do not",
-    ),
-    shown(
-        &[Char('e')],
-        Action::Expand,
-        "e",
-        "more",
-        "all fields of the row, with evidence and fix",
-    ),
-    shown(
-        &[Char('!')],
-        Action::Equivalent,
-        "!",
-        "cmd",
-        "show and copy the mq command that does the same",
-    ),
-    bind(
-        &[KeyCode::Tab, KeyCode::Right, Char('l')],
-        Action::NextView,
-        "Tab → l",
-        "next page of the top",
-    ),
-    bind(
-        &[KeyCode::BackTab, KeyCode::Left, Char('h')],
-        Action::PreviousView,
-        "S-Tab ← h",
-        "previous page of the top",
-    ),
-    bind(&[Char('-')], Action::Previous, "-", "the page seen before"),
-    bind(&[KeyCode::Down, Char('j')], Action::Down, "↓ j", "next row"),
-    bind(&[KeyCode::Up, Char('k')], Action::Up, "↑ k", "previous row"),
-    bind(
-        &[KeyCode::PageDown],
-        Action::PageDown,
-        "PgDn",
-        "ten rows down",
-    ),
-    bind(&[KeyCode::PageUp], Action::PageUp, "PgUp", "ten rows up"),
-    bind(
-        &[KeyCode::Home, Char('g')],
-        Action::Top,
-        "Home g",
-        "first row",
-    ),
-    bind(
-        &[KeyCode::End, Char('G')],
-        Action::Bottom,
-        "End G",
-        "last row",
-    ),
-    bind(
-        &[Char('b')],
-        Action::Jump(Kind::Broker),
-        "b",
-        "jump to the broker of the row",
-    ),
-    bind(
-        &[Char('t')],
-        Action::Jump(Kind::Topic),
-        "t",
-        "jump to the topic of the row",
-    ),
-    bind(
-        &[Char('c')],
-        Action::Jump(Kind::Group),
-        "c",
-        "jump to the consumer group of the row",
-    ),
-    bind(
-        &[Char('v')],
-        Action::Jump(Kind::Messages),
-        "v",
-        "view the latest messages of the row's topic or queue",
-    ),
-    bind(
-        &[Char('s')],
-        Action::Find,
-        "s",
-        "search messages of the topic: by key, by id, or since when, as -1h",
-    ),
-    bind(
-        &[Char('w')],
-        Action::Jump(Kind::Trace),
-        "w",
-        "what became of the message: its trace",
-    ),
-    bind(
-        &[Char('H')],
-        Action::Heat,
-        "H",
-        "heat map: all queues of the topic or group, by owner",
-    ),
-    bind(
-        &[Char('1')],
-        Action::Sort(0),
-        "1 … 9",
-        "sort by that column, once more turns the order round",
-    ),
-    bind(&[Char('2')], Action::Sort(1), "2", ""),
-    bind(&[Char('3')], Action::Sort(2), "3", ""),
-    bind(&[Char('4')], Action::Sort(3), "4", ""),
-    bind(&[Char('5')], Action::Sort(4), "5", ""),
-    bind(&[Char('6')], Action::Sort(5), "6", ""),
-    bind(&[Char('7')], Action::Sort(6), "7", ""),
-    bind(&[Char('8')], Action::Sort(7), "8", ""),
-    bind(&[Char('9')], Action::Sort(8), "9", ""),
-    shown(
-        &[Char('a')],
-        Action::Act,
-        "a",
-        "act",
-        "change something: a menu of what can be done here",
-    ),
-    bind(
-        &[Char(' ')],
-        Action::Mark,
-        "Space",
-        "mark the row; y copies all marked ones",
-    ),
-    bind(
-        &[Char('y')],
-        Action::Copy,
-        "y",
-        "copy what the row is about to the clipboard (OSC 52)",
-    ),
-    bind(
-        &[Char('f')],
-        Action::Freeze,
-        "f",
-        "freeze the picture; asking goes on",
-    ),
-    bind(
-        &[Char('m')],
-        Action::Mouse,
-        "m",
-        "mouse on and off; off, the terminal selects text",
-    ),
-    bind(&[Char('r')], Action::Refresh, "r", "ask the servers now"),
-    shown(
-        &[Char('q')],
-        Action::Quit,
-        "q",
-        "quit",
-        "quit (also Ctrl-C)",
-    ),
+    bind(&[Enter],                    Action::Open,                 "Enter",     Some("open"),   "open what the row stands for"),
+    bind(&[Esc],                      Action::Back,                 "Esc",       Some("back"),   "remove the filter, else go back a page"),
+    bind(&[Char(':')],                Action::Command,              ":",         Some("go to"),  "go to a page: :groups, :topic orders; Tab completes, the first letter is enough"),
+    bind(&[Char('?')],                Action::Help,                 "?",         Some("help"),   "this help"),
+    bind(&[Char('/')],                Action::Filter,               "/",         Some("filter"), "keep rows that contain a text; /!text those that do not"),
+    bind(&[Char('e')],                Action::Expand,               "e",         Some("more"),   "all fields of the row, with evidence and fix"),
+    bind(&[Char('!')],                Action::Equivalent,           "!",         Some("cmd"),    "show and copy the mq command that does the same"),
+    bind(&[Tab, Right, Char('l')],    Action::NextView,             "Tab → l",   None,           "next page of the top"),
+    bind(&[BackTab, Left, Char('h')], Action::PreviousView,         "S-Tab ← h", None,           "previous page of the top"),
+    bind(&[Char('-')],                Action::Previous,             "-",         None,           "the page seen before"),
+    bind(&[Down, Char('j')],          Action::Down,                 "↓ j",       None,           "next row"),
+    bind(&[Up, Char('k')],            Action::Up,                   "↑ k",       None,           "previous row"),
+    bind(&[PageDown],                 Action::PageDown,             "PgDn",      None,           "ten rows down"),
+    bind(&[PageUp],                   Action::PageUp,               "PgUp",      None,           "ten rows up"),
+    bind(&[Home, Char('g')],          Action::Top,                  "Home g",    None,           "first row"),
+    bind(&[End, Char('G')],           Action::Bottom,               "End G",     None,           "last row"),
+    bind(&[Char('b')],                Action::Jump(Kind::Broker),   "b",         None,           "jump to the broker of the row"),
+    bind(&[Char('t')],                Action::Jump(Kind::Topic),    "t",         None,           "jump to the topic of the row"),
+    bind(&[Char('c')],                Action::Jump(Kind::Group),    "c",         None,           "jump to the consumer group of the row"),
+    bind(&[Char('v')],                Action::Jump(Kind::Messages), "v",         None,           "view the latest messages of the row's topic or queue"),
+    bind(&[Char('s')],                Action::Find,                 "s",         None,           "search messages of the topic: by key, by id, or since when, as -1h"),
+    bind(&[Char('w')],                Action::Jump(Kind::Trace),    "w",         None,           "what became of the message: its trace"),
+    bind(&[Char('H')],                Action::Heat,                 "H",         None,           "heat map: all queues of the topic or group, by owner"),
+    bind(&DIGITS,                     Action::Sort(0),              "1 … 9",     None,           "sort by that column, once more turns the order round"),
+    bind(&[Char('a')],                Action::Act,                  "a",         Some("act"),    "change something: a menu of what can be done here"),
+    bind(&[Char(' ')],                Action::Mark,                 "Space",     None,           "mark the row; y copies all marked ones"),
+    bind(&[Char('y')],                Action::Copy,                 "y",         None,           "copy what the row is about to the clipboard (OSC 52)"),
+    bind(&[Char('f')],                Action::Freeze,               "f",         None,           "freeze the picture; asking goes on"),
+    bind(&[Char('m')],                Action::Mouse,                "m",         None,           "mouse on and off; off, the terminal selects text"),
+    bind(&[Char('r')],                Action::Refresh,              "r",         None,           "ask the servers now"),
+    bind(&[Char('q')],                Action::Quit,                 "q",         Some("quit"),   "quit (also Ctrl-C)"),
 ];
 
 /// While typing the filter.
+#[rustfmt::skip]
 const FILTER: &[Binding] = &[
-    shown(
-        &[KeyCode::Enter],
-        Action::Accept,
-        "Enter",
-        "keep",
-        "keep the filter",
-    ),
-    shown(
-        &[KeyCode::Esc],
-        Action::Cancel,
-        "Esc",
-        "remove",
-        "remove the filter",
-    ),
-    shown(
-        &[KeyCode::Backspace],
-        Action::Erase,
-        "Bksp",
-        "erase",
-        "erase a letter",
-    ),
+    hint(&[Enter],     Action::Accept, "Enter", Some("keep")),
+    hint(&[Esc],       Action::Cancel, "Esc",   Some("remove")),
+    hint(&[Backspace], Action::Erase,  "Bksp",  Some("erase")),
 ];
 
 /// While typing a command.
+#[rustfmt::skip]
 const COMMAND: &[Binding] = &[
-    shown(&[KeyCode::Enter], Action::Accept, "Enter", "go", "go there"),
-    shown(
-        &[KeyCode::Tab],
-        Action::Complete,
-        "Tab",
-        "complete",
-        "complete",
-    ),
-    shown(&[KeyCode::Esc], Action::Cancel, "Esc", "stay", "stay here"),
-    shown(
-        &[KeyCode::Backspace],
-        Action::Erase,
-        "Bksp",
-        "erase",
-        "erase a letter",
-    ),
+    hint(&[Enter],     Action::Accept,   "Enter", Some("go")),
+    hint(&[Tab],       Action::Complete, "Tab",   Some("complete")),
+    hint(&[Esc],       Action::Cancel,   "Esc",   Some("stay")),
+    hint(&[Backspace], Action::Erase,    "Bksp",  Some("erase")),
 ];
 
 /// While choosing an action.
+#[rustfmt::skip]
 const MENU: &[Binding] = &[
-    shown(
-        &[KeyCode::Enter],
-        Action::Accept,
-        "Enter",
-        "choose",
-        "choose it",
-    ),
-    shown(
-        &[KeyCode::Down, KeyCode::Tab, Char('j')],
-        Action::NextField,
-        "↓ j",
-        "next",
-        "next",
-    ),
-    shown(
-        &[KeyCode::Up, KeyCode::BackTab, Char('k')],
-        Action::PreviousField,
-        "↑ k",
-        "previous",
-        "previous",
-    ),
-    shown(
-        &[KeyCode::Esc, Char('q')],
-        Action::Cancel,
-        "Esc",
-        "nothing",
-        "do nothing",
-    ),
+    hint(&[Enter],                  Action::Accept,        "Enter", Some("choose")),
+    hint(&[Down, Tab, Char('j')],   Action::NextField,     "↓ j",   Some("next")),
+    hint(&[Up, BackTab, Char('k')], Action::PreviousField, "↑ k",   Some("previous")),
+    hint(&[Esc, Char('q')],         Action::Cancel,        "Esc",   Some("nothing")),
 ];
 
 /// While filling in and confirming an action.
+#[rustfmt::skip]
 const FORM: &[Binding] = &[
-    shown(
-        &[KeyCode::Enter],
-        Action::Accept,
-        "Enter",
-        "go on",
-        "show the plan; carry it out",
-    ),
-    shown(
-        &[KeyCode::Tab, KeyCode::Down],
-        Action::NextField,
-        "Tab",
-        "next field",
-        "next field",
-    ),
-    shown(
-        &[KeyCode::BackTab, KeyCode::Up],
-        Action::PreviousField,
-        "S-Tab",
-        "previous",
-        "previous field",
-    ),
-    shown(
-        &[KeyCode::Esc],
-        Action::Cancel,
-        "Esc",
-        "do nothing",
-        "do nothing",
-    ),
-    bind(
-        &[KeyCode::Backspace],
-        Action::Erase,
-        "Bksp",
-        "erase a letter",
-    ),
+    hint(&[Enter],       Action::Accept,        "Enter", Some("go on")),
+    hint(&[Tab, Down],   Action::NextField,     "Tab",   Some("next field")),
+    hint(&[BackTab, Up], Action::PreviousField, "S-Tab", Some("previous")),
+    hint(&[Esc],         Action::Cancel,        "Esc",   Some("do nothing")),
+    hint(&[Backspace],   Action::Erase,         "Bksp",  None),
 ];
 
 /// The keys that count in a mode.
@@ -410,10 +199,13 @@ pub(crate) fn action(mode: &Mode, key: KeyEvent) -> Option<Action> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return (key.code == Char('c')).then_some(Action::Quit);
     }
-    let bound = table(mode)
-        .iter()
-        .find(|binding| binding.keys.contains(&key.code))
-        .map(|binding| binding.action);
+    let bound = table(mode).iter().find_map(|binding| {
+        let place = binding.keys.iter().position(|known| *known == key.code)?;
+        Some(match binding.action {
+            Action::Sort(first) => Action::Sort(first + place),
+            action => action,
+        })
+    });
     match (bound, key.code) {
         (None, Char(letter)) if !matches!(mode, Mode::Browse | Mode::Menu(_)) => {
             Some(Action::Type(letter))

@@ -13,7 +13,6 @@ pub(super) fn help() -> Sheet {
     ]);
     sheet.rows = keys::BROWSE
         .iter()
-        .filter(|binding| !binding.help.is_empty())
         .map(|binding| {
             let cells = vec![
                 Cell::text(binding.label).tone(Tone::Head),
