@@ -2,8 +2,30 @@
 
 use std::time::Duration;
 
+use client::Admin;
+
 use crate::error::{CliError, Exit, Result};
 use crate::output::{Output, Read, Report, Row, Watched};
+use crate::profile::Cluster;
+
+/// Flags of every command that asks a cluster.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ask {
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
+    #[command(flatten)]
+    pub(crate) read: Read,
+}
+
+/// Asks a cluster, as [`read`] does.
+pub(crate) async fn rows<R: Row>(
+    output: &Output,
+    how: &Ask,
+    ask: impl AsyncFn(Admin) -> Result<Report<R>>,
+) -> Result<Exit> {
+    let admin = how.cluster.admin()?;
+    read(output, &how.read, async || ask(admin.clone()).await).await
+}
 
 /// Asks and prints once, or until Ctrl-C. While watching, a failure is shown and the next try goes on.
 pub(crate) async fn read<R: Row>(

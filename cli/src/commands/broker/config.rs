@@ -11,10 +11,10 @@ use remoting::protocol::properties::{self, Property};
 
 use crate::confirm::Confirm;
 use crate::error::{Exit, Result};
-use crate::output::{Known, Output, Print, Read, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::{Cluster, brokers_named, missing_from};
 use crate::settings::{self, Configs, Entries};
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// Settings of running brokers: show, change, compare
 #[derive(Debug, clap::Args)]
@@ -55,9 +55,7 @@ struct Get {
     #[arg(short, long, value_name = "NAME")]
     broker: Vec<String>,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,9 +89,7 @@ struct Diff {
     #[arg(short, long)]
     all: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -150,8 +146,7 @@ fn check_keys<'a>(wanted: impl Iterator<Item = &'a str>, configs: &Configs<Broke
 }
 
 async fn get(args: &Get, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let brokers = brokers_named(&admin, &args.broker).await?;
         let configs = configs(&admin, brokers).await;
         check_keys(args.keys.iter().map(String::as_str), &configs)?;
@@ -269,9 +264,8 @@ async fn change(admin: &Admin, address: &str, mut rows: Vec<ChangeRow>) -> Vec<C
 }
 
 async fn diff(args: &Diff, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
     let file = args.file.as_deref().map(settings::entries).transpose()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let brokers = brokers_named(&admin, &args.broker).await?;
         let mut missing = Vec::new();
         let mut sides = Vec::new();

@@ -1,19 +1,15 @@
 //! `mq broker list`: who there is, and where. Nobody but the name servers is asked.
 
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Output, Read, Report, row};
-use crate::profile::Cluster;
-use crate::runtime::wait_for;
-use crate::watch;
+use crate::output::{Output, Report, row};
+use crate::watch::{self, Ask};
 
 /// List the brokers that the name servers know, with the addresses they advertise
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mq broker list\n  mq broker list -o name")]
 pub(super) struct Args {
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -26,9 +22,8 @@ row! {
     }
 }
 
-pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    wait_for(watch::read(output, &args.read, async || {
+pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
+    watch::rows(output, &args.ask, async |admin| {
         let brokers = admin.brokers().await;
         let brokers = brokers.map_err(|e| CliError::client("cannot list the brokers", &e))?;
         let row = |broker: client::admin::Broker| BrokerRow {
@@ -46,5 +41,6 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
         Ok(Report::from(
             brokers.into_iter().map(row).collect::<Vec<_>>(),
         ))
-    }))
+    })
+    .await
 }

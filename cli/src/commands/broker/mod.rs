@@ -37,8 +37,8 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Exit> {
     match args.command {
         Command::Start(args) => start::run(&args, output),
         Command::Check(args) => check::run(&args, output),
-        Command::List(args) => list::run(&args, output),
-        Command::Status(args) => status::run(&args, output),
+        Command::List(args) => wait_for(list::run(&args, output)),
+        Command::Status(args) => wait_for(status::run(&args, output)),
         Command::Config(args) => wait_for(config::run(&args, output)),
         Command::Drain(args) => wait_for(drain::run(&args, output)),
     }

@@ -3,11 +3,10 @@
 use client::fan_out;
 
 use crate::error::{Exit, Result};
-use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::{Cluster, brokers_named};
-use crate::runtime::wait_for;
+use crate::output::{Known, Output, Report, row};
+use crate::profile::brokers_named;
 use crate::time;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// Show how brokers are: uptime, rates, disk, what is behind, and why one takes no messages
 #[derive(Debug, clap::Args)]
@@ -18,9 +17,7 @@ pub(super) struct Args {
     /// Only this broker
     name: Option<String>,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -40,9 +37,8 @@ row! {
     }
 }
 
-pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    wait_for(watch::read(output, &args.read, async || {
+pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
+    watch::rows(output, &args.ask, async |admin| {
         let brokers = brokers_named(&admin, args.name.as_slice()).await?;
         let rows = fan_out::all(brokers, |broker| {
             let admin = admin.clone();
@@ -68,5 +64,6 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Exit> {
             }
         });
         Ok(Report::from(rows.await))
-    }))
+    })
+    .await
 }

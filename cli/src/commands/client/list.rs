@@ -2,10 +2,9 @@
 
 use super::{Kind, connected};
 use crate::error::{Exit, Result};
-use crate::output::{Output, Read, Report, row};
-use crate::profile::Cluster;
+use crate::output::{Output, Report, row};
 use crate::time;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// List connected producers and consumers, each with its groups
 #[derive(Debug, clap::Args)]
@@ -20,9 +19,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_enum)]
     kind: Option<Kind>,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -39,8 +36,7 @@ row! {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (clients, missing) = connected(&admin, args.group.as_deref(), args.kind).await?;
         let rows = clients.into_iter().map(|client| ClientRow {
             client: client.client,

@@ -6,10 +6,9 @@ use serde_json::Value;
 
 use super::{Connected, Kind, connected};
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Output, Read, Report, Row, row};
-use crate::profile::Cluster;
+use crate::output::{Output, Report, Row, row};
 use crate::time;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// Show what a consumer does: its queues, its rates, its settings, its threads
 #[derive(Debug, clap::Args)]
@@ -35,9 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     stacks: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -109,8 +106,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
 }
 
 async fn report<R: Row>(args: &Args, output: &Output, rows: fn(&Said) -> Vec<R>) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (said, missing) = ask(&admin, args).await?;
         Ok(Report {
             rows: said.iter().flat_map(rows).collect(),

@@ -3,23 +3,19 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use client::Admin;
 use client::checks::{Finding, Level, Subject};
 
 use crate::commands::doctor::checks::{CHECKS, Scope};
 use crate::commands::doctor::facts::{self, Facts};
 use crate::commands::doctor::{examine, word};
 use crate::error::{Exit, Result};
-use crate::output::{Output, Read, Report, row};
-use crate::profile::Cluster;
-use crate::watch;
+use crate::output::{Output, Report, row};
+use crate::watch::{self, Ask};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -35,10 +31,9 @@ row! {
 }
 
 pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let settings = args.cluster.settings()?;
-    let admin = Admin::new(args.cluster.client()?);
+    let settings = args.ask.cluster.settings()?;
     let worst = Cell::new(None);
-    let exit = watch::read(output, &args.read, async || {
+    let exit = watch::rows(output, &args.ask, async |admin| {
         let facts = facts::of_servers(&admin, &settings).await?;
         let checks = CHECKS.iter().filter(|check| check.scope == Scope::Servers);
         let examined = examine(&facts, checks);

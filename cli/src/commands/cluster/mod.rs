@@ -4,9 +4,8 @@ use clap::Subcommand;
 use client::fan_out;
 
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::Cluster;
-use crate::watch;
+use crate::output::{Known, Output, Report, row};
+use crate::watch::{self, Ask};
 
 pub(crate) mod health;
 
@@ -33,9 +32,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -59,8 +56,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
 }
 
 async fn list(args: &List, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let brokers = admin.brokers().await;
         let brokers = brokers.map_err(|e| CliError::client("cannot list the brokers", &e))?;
         let rows = fan_out::all(brokers, |broker| {

@@ -8,19 +8,16 @@ use client::names::DLQ_PREFIX;
 
 use crate::error::{Exit, Result};
 use crate::lookup;
-use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::Cluster;
+use crate::output::{Known, Output, Report, row};
 use crate::time;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// List the groups that have dead letters, and how many
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mq dlq list\n  mq dlq list --watch")]
 pub(crate) struct Args {
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -34,8 +31,7 @@ row! {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (by_master, missing) = lookup::topics(&admin).await?;
         let mut on: BTreeMap<String, Vec<Broker>> = BTreeMap::new();
         for (broker, topics) in by_master {

@@ -7,10 +7,9 @@ use remoting::protocol::message::properties;
 use crate::commands::message::{MessageLine, Select, search};
 use crate::error::{CliError, Exit, Result};
 use crate::lookup;
-use crate::output::{Output, Read, Report, row};
-use crate::profile::Cluster;
+use crate::output::{Output, Report, row};
 use crate::time;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// Show the dead letters of a group
 #[derive(Debug, clap::Args)]
@@ -26,9 +25,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     select: Select,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -101,9 +98,8 @@ pub(super) async fn has_dead_letters(
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
     let group = group_of(&args.group);
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let mut missing = Vec::new();
         if !has_dead_letters(&admin, group, &mut missing).await? {
             return Ok(Report {

@@ -4,9 +4,8 @@ use client::Admin;
 use client::checks::{Finding, Level};
 
 use crate::error::{Exit, Result};
-use crate::output::{Output, Read, Report, row};
-use crate::profile::Cluster;
-use crate::watch;
+use crate::output::{Output, Report, row};
+use crate::watch::{self, Ask};
 
 pub(crate) mod checks;
 pub(crate) mod facts;
@@ -26,9 +25,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     all: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -61,11 +58,11 @@ pub(crate) fn examine<'a>(
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let settings = args.cluster.settings()?;
+    let settings = args.ask.cluster.settings()?;
     let worst = std::cell::Cell::new(None);
-    let exit = watch::read(output, &args.read, async || {
+    let exit = watch::read(output, &args.ask.read, async || {
         // Routes that were asked for before would be those of then.
-        let admin = Admin::new(args.cluster.client()?);
+        let admin = Admin::new(args.ask.cluster.client()?);
         let facts = facts::of_everything(&admin, &settings).await?;
         let examined = examine(&facts, CHECKS);
         worst.set(

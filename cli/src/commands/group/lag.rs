@@ -14,10 +14,10 @@ use remoting::protocol::body::stats::{ConsumeStats, OffsetWrapper};
 use super::members::member_count;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, split};
-use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::{Cluster, masters};
+use crate::output::{Known, Output, Report, row};
+use crate::profile::masters;
 use crate::time;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// Looks while `--for` lasts.
 const LOOKS: u32 = 5;
@@ -45,9 +45,7 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "SPAN", conflicts_with = "queues")]
     span: Option<SignedDuration>,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -106,7 +104,7 @@ async fn progress(
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
+    let admin = args.ask.cluster.admin()?;
     if let Some(group) = &args.group {
         must_exist(&admin, group).await?;
     }
@@ -120,7 +118,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
         }
     };
     if args.queues {
-        return watch::read(output, &args.read, async || {
+        return watch::read(output, &args.ask.read, async || {
             let masters = masters(&admin).await?;
             let (known, missing) = progress(&admin, &masters, args).await;
             let rows = known
@@ -133,7 +131,10 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
         })
         .await;
     }
-    watch::read(output, &args.read, async || look(&admin, args, pause).await).await
+    watch::read(output, &args.ask.read, async || {
+        look(&admin, args, pause).await
+    })
+    .await
 }
 
 /// A group in a topic, over all brokers that answered.

@@ -9,9 +9,8 @@ use client::names::is_system_group;
 use super::members::member_count;
 use crate::error::{Exit, Result};
 use crate::lookup;
-use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::Cluster;
-use crate::watch;
+use crate::output::{Known, Output, Report, row};
+use crate::watch::{self, Ask};
 
 /// List the groups of the cluster
 #[derive(Debug, clap::Args)]
@@ -21,9 +20,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     all: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -35,8 +32,7 @@ row! {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (by_master, missing) = lookup::groups(&admin).await?;
         let mut on: BTreeMap<String, Vec<Broker>> = BTreeMap::new();
         for (broker, groups) in by_master {

@@ -7,9 +7,8 @@ use client::admin::{Answers, Broker, Members, version_name};
 
 use crate::error::{Exit, Result};
 use crate::lookup::{self, split};
-use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::Cluster;
-use crate::watch;
+use crate::output::{Known, Output, Report, row};
+use crate::watch::{self, Ask};
 
 /// Show who consumes in a group right now, and what each subscribes
 #[derive(Debug, clap::Args)]
@@ -21,9 +20,7 @@ pub(crate) struct Args {
     /// Name of the group
     group: String,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -70,9 +67,8 @@ pub(crate) fn client_ids(known: &[(Broker, Members)]) -> BTreeSet<String> {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
     let group = &args.group;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (on, mut missing) = lookup::group(&admin, group).await?;
         let masters: Vec<Broker> = on.into_iter().map(|(broker, _)| broker).collect();
         let (known, unanswered) = split(members(&admin, &masters, group).await);

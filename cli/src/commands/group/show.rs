@@ -5,9 +5,8 @@ use client::fan_out;
 use super::members::member_count;
 use crate::error::{Exit, Result};
 use crate::lookup;
-use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::Cluster;
-use crate::watch;
+use crate::output::{Known, Output, Report, row};
+use crate::watch::{self, Ask};
 
 /// Show a group's settings, by broker
 #[derive(Debug, clap::Args)]
@@ -16,9 +15,7 @@ pub(crate) struct Args {
     /// Name of the group
     group: String,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -38,8 +35,7 @@ row! {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (on, missing) = lookup::group(&admin, &args.group).await?;
         let rows = fan_out::all(on, |(broker, config)| {
             let admin = admin.clone();

@@ -3,10 +3,9 @@
 use super::{MessageRow, Select, search};
 use crate::error::{CliError, Exit, Result};
 use crate::lookup;
-use crate::output::{Format, Output, Read, Report};
-use crate::profile::Cluster;
+use crate::output::{Format, Output, Report};
 use crate::queue;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// Find messages of a topic: by key, id, time, tag, properties, body
 #[derive(Debug, clap::Args)]
@@ -27,15 +26,13 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "BROKER:ID", value_parser = queue::parse)]
     queue: Vec<(String, i32)>,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    let at_once = args.read.format == Format::Jsonl && args.read.watch.is_none();
-    watch::read(output, &args.read, async || {
+    let read = &args.ask.read;
+    let at_once = read.format == Format::Jsonl && read.watch.is_none();
+    watch::rows(output, &args.ask, async |admin| {
         let (_, mut missing) = lookup::topic(&admin, &args.topic).await?;
         let mut printed = false;
         let found = search(&admin, &args.topic, &args.queue, &args.select, |message| {

@@ -8,9 +8,9 @@ use remoting::protocol::message::id::decode_offset_message_id;
 use super::MessageRow;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::split;
-use crate::output::{Output, Read, Report};
-use crate::profile::{Cluster, masters};
-use crate::watch;
+use crate::output::{Output, Report};
+use crate::profile::masters;
+use crate::watch::{self, Ask};
 
 /// Look up messages by id or by key
 #[derive(Debug, clap::Args)]
@@ -33,14 +33,11 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 64)]
     max: u32,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let mut missing = Vec::new();
         let found = find(args, &admin, &mut missing).await?;
         if found.is_empty() && missing.is_empty() {

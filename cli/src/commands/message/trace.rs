@@ -4,10 +4,10 @@ use client::trace::{Event, TRACE_TOPIC, events};
 
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, split};
-use crate::output::{Output, Read, Report, row};
-use crate::profile::{Cluster, masters};
+use crate::output::{Output, Report, row};
+use crate::profile::masters;
 use crate::time;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// Show the life of a message, as clients that trace have written it down
 #[derive(Debug, clap::Args)]
@@ -22,9 +22,7 @@ pub(crate) struct Args {
     #[arg(short, long, default_value = TRACE_TOPIC)]
     topic: String,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -45,9 +43,8 @@ row! {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
     let (id, topic) = (&args.id, &args.topic);
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (by_master, mut missing) = lookup::topics(&admin).await?;
         if !by_master.iter().any(|(_, topics)| topics.contains_key(topic)) && missing.is_empty() {
             return Err(CliError::not_found(format!(

@@ -6,10 +6,10 @@ use remoting::protocol::properties::{self, Property};
 
 use super::ask_all;
 use crate::error::{Exit, Result};
-use crate::output::{Known, Output, Print, Read, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::Cluster;
 use crate::settings::{self, Configs};
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// Settings of running name servers: show, change
 #[derive(Debug, clap::Args)]
@@ -39,9 +39,7 @@ struct Get {
     #[arg(value_name = "KEY")]
     keys: Vec<String>,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,8 +99,7 @@ async fn configs<'a>(
 }
 
 async fn get(args: &Get, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let mut report = Report::from(Vec::new());
         for (server, config) in configs(&admin, args.keys.iter().map(String::as_str)).await? {
             match config {

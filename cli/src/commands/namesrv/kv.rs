@@ -9,9 +9,9 @@ use client::{Admin, ClientError, fan_out};
 use super::ask_all;
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Known, Output, Print, Read, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::Cluster;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 /// The KV configuration of the name servers: texts by namespace and key
 #[derive(Debug, clap::Args)]
@@ -49,9 +49,7 @@ struct List {
     #[arg(default_value = ORDER_TOPIC_CONFIG)]
     namespace: String,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,9 +59,7 @@ struct Get {
     /// The key
     key: String,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 #[derive(Debug, clap::Args)]
@@ -148,8 +144,7 @@ async fn tables(
 }
 
 async fn list(args: &List, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let mut report = Report::from(Vec::new());
         let mut exists = false;
         for (server, table) in tables(&admin, &args.namespace).await? {
@@ -191,8 +186,7 @@ async fn list(args: &List, output: &Output) -> Result<Exit> {
 }
 
 async fn get(args: &Get, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let answers = values(&admin, &args.namespace, &args.key).await?;
         if answers.iter().all(|(_, value)| matches!(value, Ok(None))) {
             return Err(no_such_key(&admin, &args.namespace, &args.key).await);

@@ -9,9 +9,9 @@ use super::perm_text;
 use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, no_such_topic, only};
-use crate::output::{Known, Output, Print, Read, Report, row};
+use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::Cluster;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Write {
@@ -49,9 +49,7 @@ pub(crate) struct PermArgs {
     #[arg(long, requires = "perm")]
     dry_run: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 #[derive(Debug, clap::Args)]
@@ -203,15 +201,14 @@ pub(super) async fn perm(args: &PermArgs, output: &Output) -> Result<Exit> {
             perm: args.perm,
             broker: args.broker.clone(),
             dry_run: args.dry_run,
-            cluster: args.cluster.clone(),
+            cluster: args.ask.cluster.clone(),
             print: Print {
-                format: args.read.format,
+                format: args.ask.read.format,
             },
         };
         return write(&change, false, output).await;
     }
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (on, missing) = lookup::topic(&admin, &args.topic).await?;
         let rows = on.into_iter().map(|(broker, config)| PermRow {
             topic: config.topic_name,

@@ -9,10 +9,10 @@ use remoting::protocol::body::topic::TopicConfig;
 use super::perm_text;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup;
-use crate::output::{Known, Output, Read, Report, row};
-use crate::profile::{Cluster, missing_from};
+use crate::output::{Known, Output, Report, row};
+use crate::profile::missing_from;
 use crate::time;
-use crate::watch;
+use crate::watch::{self, Ask};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
@@ -20,9 +20,7 @@ pub(crate) struct List {
     #[arg(short, long)]
     all: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 #[derive(Debug, clap::Args)]
@@ -30,9 +28,7 @@ pub(crate) struct One {
     /// Name of the topic
     topic: String,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    read: Read,
+    ask: Ask,
 }
 
 row! {
@@ -86,8 +82,7 @@ row! {
 const NOWHERE: &str = "no broker that answered has it";
 
 pub(super) async fn list(args: &List, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let names = admin.topic_names().await;
         let names = names.map_err(|e| CliError::client("cannot list the topics", &e))?;
         let (by_master, missing) = lookup::topics(&admin).await?;
@@ -133,8 +128,7 @@ pub(super) async fn list(args: &List, output: &Output) -> Result<Exit> {
 }
 
 pub(super) async fn show(args: &One, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (on, missing) = lookup::topic(&admin, &args.topic).await?;
         let rows = fan_out::all(on, |(broker, config)| {
             let (admin, topic) = (admin.clone(), args.topic.clone());
@@ -173,10 +167,9 @@ pub(super) async fn show(args: &One, output: &Output) -> Result<Exit> {
 }
 
 pub(super) async fn route(args: &One, output: &Output) -> Result<Exit> {
-    let client = args.cluster.client()?;
-    watch::read(output, &args.read, async || {
-        client.doubt_route(&args.topic);
-        let route = client.route(&args.topic).await;
+    watch::rows(output, &args.ask, async |admin| {
+        admin.client().doubt_route(&args.topic);
+        let route = admin.client().route(&args.topic).await;
         let route = route.map_err(|e| {
             CliError::client(
                 format!("cannot find the route of topic '{}'", args.topic),
@@ -209,8 +202,7 @@ pub(super) async fn route(args: &One, output: &Output) -> Result<Exit> {
 }
 
 pub(super) async fn stats(args: &One, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin()?;
-    watch::read(output, &args.read, async || {
+    watch::rows(output, &args.ask, async |admin| {
         let (on, mut missing) = lookup::topic(&admin, &args.topic).await?;
         let answers = fan_out::all(on, |(broker, _)| {
             let (admin, topic) = (admin.clone(), args.topic.clone());
