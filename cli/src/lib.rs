@@ -18,6 +18,7 @@ use crate::output::Output;
 pub(crate) use client::time;
 
 mod args;
+mod change;
 mod commands;
 mod complete;
 mod config_file;

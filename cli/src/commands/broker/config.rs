@@ -9,10 +9,10 @@ use client::checks::servers::{differing_settings, same_value};
 use client::{Admin, fan_out};
 use remoting::protocol::properties::{self, Property};
 
-use crate::confirm::Confirm;
+use crate::change::Change;
 use crate::error::{Exit, Result};
-use crate::output::{Known, Output, Print, Report, row};
-use crate::profile::{Cluster, brokers_named, missing_from};
+use crate::output::{Known, Output, Report, row};
+use crate::profile::{brokers_named, missing_from};
 use crate::settings::{self, Configs, Entries};
 use crate::watch::{self, Ask};
 
@@ -70,11 +70,7 @@ struct Set {
     #[arg(long, conflicts_with = "broker")]
     all: bool,
     #[command(flatten)]
-    confirm: Confirm,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    change: Change,
 }
 
 #[derive(Debug, clap::Args)]
@@ -173,7 +169,7 @@ async fn get(args: &Get, output: &Output) -> Result<Exit> {
 }
 
 async fn set(args: &Set, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let admin = args.change.admin(output)?;
     let brokers = brokers_named(&admin, &args.broker).await?;
     let configs = configs(&admin, brokers).await;
     check_keys(args.settings.iter().map(|(key, _)| key.as_str()), &configs)?;
@@ -204,12 +200,12 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
     }
     let what = "cannot change the settings of any broker";
     let changes = |row: &ChangeRow| row.result == Known::Known("would be changed".to_owned());
-    if args.confirm.dry_run || !plan.iter().any(changes) {
+    if args.change.confirm.dry_run || !plan.iter().any(changes) {
         let report = Report {
             rows: plan,
             missing,
         };
-        return output.results(args.print.format, &report, what);
+        return output.results(args.change.print.format, &report, what);
     }
     for row in plan.iter().filter(|row| changes(row)) {
         let before = match &row.before {
@@ -221,7 +217,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
             row.broker, row.address, row.key, row.after
         ));
     }
-    args.confirm.go_on(output, "Change them?")?;
+    args.change.confirm.go_on(output, "Change them?")?;
     let mut by_address: BTreeMap<String, Vec<ChangeRow>> = BTreeMap::new();
     for row in plan {
         by_address.entry(row.address.clone()).or_default().push(row);
@@ -232,7 +228,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
     });
     let mut rows: Vec<ChangeRow> = rows.await.into_iter().flatten().collect();
     rows.sort_by(|a, b| (&a.broker, a.broker_id).cmp(&(&b.broker, b.broker_id)));
-    output.results(args.print.format, &Report { rows, missing }, what)
+    output.results(args.change.print.format, &Report { rows, missing }, what)
 }
 
 /// Changes what is to be changed on one broker, and says of each value whether the broker has it now: Apache's brokers

@@ -15,10 +15,10 @@ use client::{Admin, ClientError, fan_out};
 use remoting::protocol::body::queue_map::MessageQueue;
 use remoting::protocol::body::topic::PERM_WRITE;
 
-use crate::confirm::Confirm;
+use crate::change::Change;
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Known, Output, Print, Report, row};
-use crate::profile::{Cluster, brokers_named, missing_from};
+use crate::output::{Known, Output, Report, row};
+use crate::profile::{brokers_named, missing_from};
 use crate::progress;
 
 const POLL: Duration = Duration::from_secs(1);
@@ -54,11 +54,7 @@ pub(super) struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    confirm: Confirm,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    change: Change,
 }
 
 row! {
@@ -81,7 +77,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
         ))
         .hint("give a longer --timeout, a shorter --quiet-for, or --no-wait"));
     }
-    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let admin = args.change.admin(output)?;
     let mut brokers = brokers_named(&admin, std::slice::from_ref(&args.name)).await?;
     brokers.retain(Broker::is_master);
     let Some(broker) = brokers.pop() else {
@@ -103,7 +99,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
             Vec::from_iter(names).join(", "),
             if alone.len() > 5 { ", …" } else { "" }
         );
-        if args.force || args.confirm.dry_run {
+        if args.force || args.change.confirm.dry_run {
             output.note(&format!("warning: {problem}"));
         } else {
             return Err(CliError::refused(format!("{what}: {problem}"))
@@ -121,7 +117,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
             false => "",
         }
     ));
-    let go_on = args.confirm.go_on(output, "Drain it?")?;
+    let go_on = args.change.confirm.go_on(output, "Drain it?")?;
     let mut rows = fan_out::all(name_servers, |server| {
         let (admin, name) = (admin.clone(), broker.name.clone());
         async move {
@@ -149,7 +145,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
             told.map(|()| None),
         ));
     }
-    let exit = output.results(args.print.format, &Report::from(rows), what)?;
+    let exit = output.results(args.change.print.format, &Report::from(rows), what)?;
     if !go_on {
         return Ok(exit);
     }
@@ -219,7 +215,7 @@ async fn undo(args: &Args, admin: &Admin, broker: &Broker, output: &Output) -> R
         "{} ({}) would take messages again, and register its topics as they are at its name servers",
         broker.name, broker.address
     ));
-    let go_on = !args.confirm.dry_run;
+    let go_on = !args.change.confirm.dry_run;
     let told = match go_on {
         true => admin.set_write_permission(&broker.address, true).await,
         false => Ok(()),
@@ -231,7 +227,7 @@ async fn undo(args: &Args, admin: &Admin, broker: &Broker, output: &Output) -> R
         ("would take messages", "takes messages"),
         told.map(|()| None),
     );
-    output.results(args.print.format, &Report::from(vec![row]), what)
+    output.results(args.change.print.format, &Report::from(vec![row]), what)
 }
 
 /// Messages that came in and went out since the broker started.

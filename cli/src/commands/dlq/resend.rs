@@ -11,13 +11,13 @@ use client::dead_letters::{
 use client::names::RETRY_PREFIX;
 
 use super::show::has_dead_letters;
+use crate::change::Change;
 use crate::commands::group::member_count;
 use crate::commands::message::{Select, search};
-use crate::confirm::Confirm;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup;
-use crate::output::{Known, Output, Print, Report, row};
-use crate::profile::{Cluster, masters};
+use crate::output::{Known, Output, Report, row};
+use crate::profile::masters;
 use crate::progress;
 
 /// Send dead letters to their group once more
@@ -47,11 +47,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PER SECOND")]
     rate: Option<f64>,
     #[command(flatten)]
-    confirm: Confirm,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    change: Change,
 }
 
 row! {
@@ -79,7 +75,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
             "choose by --id, --key, --from, --to, --tag or --body; --all sends all; mq dlq show lists them",
         ));
     }
-    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let admin = args.change.admin(output)?;
     let mut missing = Vec::new();
     let there = has_dead_letters(&admin, group, &mut missing).await?;
     let found = match there {
@@ -128,7 +124,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
     let go_on = match sending {
         0 => false,
-        _ => args.confirm.go_on(output, "Send them?")?,
+        _ => args.change.confirm.go_on(output, "Send them?")?,
     };
     let bar = progress::messages(Some(sending as u64), "sent");
     let mut tick = pause.map(tokio::time::interval);
@@ -158,7 +154,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
     bar.finish_and_clear();
     output.results(
-        args.print.format,
+        args.change.print.format,
         &Report { rows, missing },
         format!("{what}: it was done nowhere"),
     )

@@ -7,11 +7,10 @@ use client::names::{DLQ_PREFIX, RETRY_PREFIX, is_system_group};
 use client::{Admin, ClientError};
 
 use super::members::{client_ids, members};
-use crate::confirm::Confirm;
+use crate::change::Change;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, split};
-use crate::output::{Known, Output, Print, Report, row};
-use crate::profile::Cluster;
+use crate::output::{Known, Output, Report, row};
 
 /// Delete a consumer group with its offsets and its retry topic
 #[derive(Debug, clap::Args)]
@@ -29,11 +28,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dead_letters: bool,
     #[command(flatten)]
-    confirm: Confirm,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    change: Change,
 }
 
 row! {
@@ -80,7 +75,7 @@ impl Step {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let admin = args.change.admin(output)?;
     let group = &args.group;
     let what = format!("cannot delete group '{group}'");
     if is_system_group(group) {
@@ -127,7 +122,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
             "warning: {connected} members are connected: they would go on, and create it again"
         ));
     }
-    let go_on = args.confirm.go_on(output, "Delete it?")?;
+    let go_on = args.change.confirm.go_on(output, "Delete it?")?;
     let mut rows = Vec::new();
     for step in steps {
         let (what, server) = step.describe();
@@ -140,7 +135,7 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     }
     missing.sort();
     output.results(
-        args.print.format,
+        args.change.print.format,
         &Report { rows, missing },
         format!("{what}: it was done nowhere"),
     )

@@ -7,11 +7,11 @@ use client::reset::{Means, Move, NoPlan, Part, Reset, Target, Topics};
 use client::{Admin, fan_out};
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 
-use crate::confirm::Confirm;
+use crate::change::Change;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup;
-use crate::output::{Format, Known, Output, Print, Report, row};
-use crate::profile::{Cluster, missing_from};
+use crate::output::{Format, Known, Output, Report, row};
+use crate::profile::missing_from;
 use crate::queue;
 
 /// Let a consumer group go on elsewhere: read again, or skip
@@ -43,11 +43,7 @@ pub(crate) struct Args {
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]
-    confirm: Confirm,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    change: Change,
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,11 +80,7 @@ pub(crate) struct CloneArgs {
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]
-    confirm: Confirm,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    change: Change,
 }
 
 row! {
@@ -119,7 +111,7 @@ impl To {
 }
 
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let admin = args.change.admin(output)?;
     let (on, mut missing) = lookup::group(&admin, &args.group).await?;
     if let Some(like) = &args.to.like {
         lookup::group(&admin, like).await?;
@@ -138,15 +130,14 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let masters = on.into_iter().map(|(broker, _)| broker).collect();
     let plan = plan(&admin, &wanted, masters, &mut missing).await?;
     let how = How {
-        confirm: &args.confirm,
-        format: args.print.format,
+        change: &args.change,
         wait: !args.no_wait,
     };
     finish(&admin, output, &wanted, plan, missing, &how, &[]).await
 }
 
 pub(crate) async fn clone(args: &CloneArgs, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let admin = args.change.admin(output)?;
     if args.from == args.to {
         return Err(CliError::usage("a group cannot be cloned onto itself"));
     }
@@ -178,8 +169,7 @@ pub(crate) async fn clone(args: &CloneArgs, output: &Output) -> Result<Exit> {
     let masters = on.into_iter().map(|(broker, _)| broker).collect();
     let plan = plan(&admin, &wanted, masters, &mut missing).await?;
     let how = How {
-        confirm: &args.confirm,
-        format: args.print.format,
+        change: &args.change,
         wait: !args.no_wait,
     };
     finish(&admin, output, &wanted, plan, missing, &how, &new).await
@@ -221,8 +211,7 @@ async fn plan(
 }
 
 struct How<'a> {
-    confirm: &'a Confirm,
-    format: Format,
+    change: &'a Change,
     wait: bool,
 }
 
@@ -301,7 +290,7 @@ async fn finish(
     let refused = plan.iter().find_map(|part| part.means.as_ref().err());
     if let Some(why) = refused
         && plan.iter().all(|part| part.means.is_err())
-        && !how.confirm.dry_run
+        && !how.change.confirm.dry_run
     {
         return Err(CliError::refused(format!("{what}: {why}"))
             .hint(format!("see who they are: mq group members {group}")));
@@ -310,11 +299,11 @@ async fn finish(
         .iter()
         .flat_map(|part| &part.moves)
         .any(|planned| planned.changes());
-    if how.confirm.dry_run || !changes {
+    if how.change.confirm.dry_run || !changes {
         let rows = planned;
-        return output.report(how.format, &Report { rows, missing });
+        return output.report(how.change.print.format, &Report { rows, missing });
     }
-    if how.confirm.asks(output) {
+    if how.change.confirm.asks(output) {
         let rows = planned;
         let report = Report {
             rows,
@@ -322,7 +311,7 @@ async fn finish(
         };
         output.report(Format::Table, &report)?;
     }
-    how.confirm.go_on(output, "Move it there?")?;
+    how.change.confirm.go_on(output, "Move it there?")?;
     for (broker, config) in new {
         let created = admin.put_group(&broker.address, config).await;
         created.map_err(|e| {
@@ -352,7 +341,7 @@ async fn finish(
         }));
     }
     output.results(
-        how.format,
+        how.change.print.format,
         &Report {
             rows: done,
             missing,

@@ -7,7 +7,7 @@ use client::admin::ORDER_TOPIC_CONFIG;
 use client::{Admin, ClientError, fan_out};
 
 use super::ask_all;
-use crate::confirm::Confirm;
+use crate::change::Change;
 use crate::error::{CliError, Exit, Result};
 use crate::output::{Known, Output, Print, Report, row};
 use crate::profile::Cluster;
@@ -86,11 +86,7 @@ struct Delete {
     /// The key
     key: String,
     #[command(flatten)]
-    confirm: Confirm,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    change: Change,
 }
 
 row! {
@@ -265,7 +261,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
 }
 
 async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let admin = args.change.admin(output)?;
     let befores = values(&admin, &args.namespace, &args.key).await?;
     if befores.iter().all(|(_, value)| matches!(value, Ok(None))) {
         return Err(no_such_key(&admin, &args.namespace, &args.key).await);
@@ -278,7 +274,7 @@ async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
             ));
         }
     }
-    let go_on = args.confirm.go_on(output, "Delete it?")?;
+    let go_on = args.change.confirm.go_on(output, "Delete it?")?;
     let rows = fan_out::all(befores, |(server, before)| {
         let admin = admin.clone();
         let (namespace, key) = (args.namespace.clone(), args.key.clone());
@@ -301,5 +297,5 @@ async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
         }
     });
     let what = format!("cannot delete '{}' on any name server", args.key);
-    output.results(args.print.format, &Report::from(rows.await), what)
+    output.results(args.change.print.format, &Report::from(rows.await), what)
 }

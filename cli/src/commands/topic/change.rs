@@ -6,7 +6,7 @@ use client::names::{check_topic, is_system_topic};
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 
 use super::perm_text;
-use crate::confirm::Confirm;
+use crate::change::Change;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, no_such_topic, only};
 use crate::output::{Known, Output, Print, Report, row};
@@ -57,11 +57,7 @@ pub(crate) struct Delete {
     /// Name of the topic
     topic: String,
     #[command(flatten)]
-    confirm: Confirm,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    change: Change,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -224,7 +220,7 @@ pub(super) async fn perm(args: &PermArgs, output: &Output) -> Result<Exit> {
 }
 
 pub(super) async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.confirm.dry_run)?;
+    let admin = args.change.admin(output)?;
     let topic = &args.topic;
     let what = format!("cannot delete topic '{topic}'");
     if is_system_topic(topic) && !topic.starts_with('%') {
@@ -247,7 +243,7 @@ pub(super) async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
         "topic '{topic}' on {}: {messages} messages and the offsets of its groups would be gone",
         brokers.join(", ")
     ));
-    let go_on = args.confirm.go_on(output, "Delete it?")?;
+    let go_on = args.change.confirm.go_on(output, "Delete it?")?;
     let row = |server: String, result| ChangeRow {
         topic: topic.clone(),
         server,
@@ -269,7 +265,7 @@ pub(super) async fn delete(args: &Delete, output: &Output) -> Result<Exit> {
         rows.push(row(format!("name server {name_server}"), result));
     }
     output.results(
-        args.print.format,
+        args.change.print.format,
         &Report { rows, missing },
         format!("{what} on any server"),
     )
