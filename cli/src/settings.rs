@@ -10,6 +10,7 @@ use client::ClientError;
 use remoting::protocol::properties::{self, Property};
 
 use crate::error::{CliError, Result};
+use crate::output::Report;
 
 /// The text of a configuration file. What is not UTF-8 is read as Java reads it, one byte a character.
 ///
@@ -65,15 +66,28 @@ pub(crate) fn value_of(config: &[Property], key: &str) -> Option<String> {
     Some(property.value.clone())
 }
 
-/// What a server has for these keys, or for all if there are none, in the order of the keys.
-pub(crate) fn selected(
-    mut config: Vec<Property>,
+/// What each server has for these keys, or for all if there are none, in the order of the keys. `missing` tells of a server
+/// that gave no answer.
+pub(crate) fn report<S, R>(
+    configs: Configs<S>,
     keys: &[String],
-) -> impl Iterator<Item = Property> {
-    config.sort_by(|a, b| a.key.cmp(&b.key));
-    config
-        .into_iter()
-        .filter(move |property| keys.is_empty() || keys.contains(&property.key))
+    missing: impl Fn(&S, &ClientError) -> String,
+    row: impl Fn(&S, Property) -> R,
+) -> Report<R> {
+    let mut report = Report::from(Vec::new());
+    for (server, config) in configs {
+        match config {
+            Err(error) => report.missing.push(missing(&server, &error)),
+            Ok(mut config) => {
+                config.retain(|property| keys.is_empty() || keys.contains(&property.key));
+                config.sort_by(|a, b| a.key.cmp(&b.key));
+                report
+                    .rows
+                    .extend(config.into_iter().map(|property| row(&server, property)));
+            }
+        }
+    }
+    report
 }
 
 /// Checks that some server which answered has each of these keys; when none answered, nothing is known. `kind` is what

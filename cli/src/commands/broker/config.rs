@@ -146,24 +146,13 @@ async fn get(args: &Get, output: &Output) -> Result<Exit> {
         let brokers = brokers_named(&admin, &args.broker).await?;
         let configs = configs(&admin, brokers).await;
         check_keys(args.keys.iter().map(String::as_str), &configs)?;
-        let mut report = Report::from(Vec::new());
-        for (broker, config) in configs {
-            match config {
-                Err(error) => report.missing.push(missing_from(&broker, &error)),
-                Ok(config) => {
-                    let row = |p: Property| SettingRow {
-                        broker: broker.name.clone(),
-                        broker_id: broker.id,
-                        key: p.key,
-                        value: p.value,
-                    };
-                    report
-                        .rows
-                        .extend(settings::selected(config, &args.keys).map(row));
-                }
-            }
-        }
-        Ok(report)
+        let row = |broker: &Broker, setting: Property| SettingRow {
+            broker: broker.name.clone(),
+            broker_id: broker.id,
+            key: setting.key,
+            value: setting.value,
+        };
+        Ok(settings::report(configs, &args.keys, missing_from, row))
     })
     .await
 }

@@ -3,10 +3,10 @@
 use client::names::check_group;
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 
+use crate::change::Unasked;
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, no_such_group, only};
-use crate::output::{Known, Output, Print, Report, row};
-use crate::profile::Cluster;
+use crate::output::{Known, Output, Report, row};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,13 +28,8 @@ pub(crate) struct Args {
     /// On this broker only; may be given several times [default: all masters]
     #[arg(short, long, value_name = "NAME")]
     broker: Vec<String>,
-    /// Only show what would be done
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    unasked: Unasked,
 }
 
 row! {
@@ -68,7 +63,7 @@ impl Args {
 
 /// Creates a group or changes it: on the masters named, or on all that it is meant for.
 pub(crate) async fn run(args: &Args, create: bool, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
+    let admin = args.unasked.admin(output)?;
     let group = &args.group;
     let verb = if create { "create" } else { "change" };
     let what = format!("cannot {verb} group '{group}'");
@@ -101,7 +96,7 @@ pub(crate) async fn run(args: &Args, create: bool, output: &Output) -> Result<Ex
             Some(before) if *before == wanted => "unchanged",
             Some(_) => "changed",
         };
-        let (address, go_on) = (&broker.address, !args.dry_run);
+        let (address, go_on) = (&broker.address, !args.unasked.dry_run);
         let result = match before {
             _ if change == "unchanged" => change.to_owned().into(),
             None => Known::outcome(change, go_on, admin.put_group(address, &wanted)).await,
@@ -121,7 +116,7 @@ pub(crate) async fn run(args: &Args, create: bool, output: &Output) -> Result<Ex
         });
     }
     output.results(
-        args.print.format,
+        args.unasked.print.format,
         &Report { rows, missing },
         format!("{what}: it was done nowhere"),
     )

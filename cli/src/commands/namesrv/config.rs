@@ -5,9 +5,9 @@ use client::{Admin, ClientError, fan_out};
 use remoting::protocol::properties::{self, Property};
 
 use super::ask_all;
+use crate::change::Unasked;
 use crate::error::{Exit, Result};
-use crate::output::{Known, Output, Print, Report, row};
-use crate::profile::Cluster;
+use crate::output::{Known, Output, Report, row};
 use crate::settings::{self, Configs};
 use crate::watch::{self, Ask};
 
@@ -47,13 +47,8 @@ struct Set {
     /// The new values
     #[arg(value_name = "KEY=VALUE", value_parser = settings::parse, required = true)]
     settings: Vec<(String, String)>,
-    /// Only show what would be done
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    unasked: Unasked,
 }
 
 row! {
@@ -100,41 +95,31 @@ async fn configs<'a>(
 
 async fn get(args: &Get, output: &Output) -> Result<Exit> {
     watch::rows(output, &args.ask, async |admin| {
-        let mut report = Report::from(Vec::new());
-        for (server, config) in configs(&admin, args.keys.iter().map(String::as_str)).await? {
-            match config {
-                Err(error) => report
-                    .missing
-                    .push(format!("name server {server}: {error}")),
-                Ok(config) => {
-                    let row = |p: Property| SettingRow {
-                        server: server.clone(),
-                        key: p.key,
-                        value: p.value,
-                    };
-                    report
-                        .rows
-                        .extend(settings::selected(config, &args.keys).map(row));
-                }
-            }
-        }
-        Ok(report)
+        let configs = configs(&admin, args.keys.iter().map(String::as_str)).await?;
+        let missing =
+            |server: &String, error: &ClientError| format!("name server {server}: {error}");
+        let row = |server: &String, setting: Property| SettingRow {
+            server: server.clone(),
+            key: setting.key,
+            value: setting.value,
+        };
+        Ok(settings::report(configs, &args.keys, missing, row))
     })
     .await
 }
 
 async fn set(args: &Set, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
+    let admin = args.unasked.admin(output)?;
     let keys = args.settings.iter().map(|(key, _)| key.as_str());
     let configs = configs(&admin, keys).await?;
     let rows = fan_out::all(configs, |(server, config)| {
         let (admin, wanted) = (admin.clone(), args.settings.clone());
-        let dry_run = args.dry_run;
+        let dry_run = args.unasked.dry_run;
         async move { change(&admin, &server, config, wanted, dry_run).await }
     });
     let rows = rows.await.into_iter().flatten().collect::<Vec<_>>();
     let what = "cannot change the settings of any name server";
-    output.results(args.print.format, &Report::from(rows), what)
+    output.results(args.unasked.print.format, &Report::from(rows), what)
 }
 
 /// What became of a setting: of its key, the wanted value and the one before.

@@ -7,10 +7,9 @@ use client::admin::ORDER_TOPIC_CONFIG;
 use client::{Admin, ClientError, fan_out};
 
 use super::ask_all;
-use crate::change::Change;
+use crate::change::{Change, Unasked};
 use crate::error::{CliError, Exit, Result};
-use crate::output::{Known, Output, Print, Report, row};
-use crate::profile::Cluster;
+use crate::output::{Known, Output, Report, row};
 use crate::watch::{self, Ask};
 
 /// The KV configuration of the name servers: texts by namespace and key
@@ -70,13 +69,8 @@ struct Set {
     key: String,
     /// The new value
     value: String,
-    /// Only show what would be done
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    unasked: Unasked,
 }
 
 #[derive(Debug, clap::Args)]
@@ -228,11 +222,11 @@ async fn no_such_key(admin: &Admin, namespace: &str, key: &str) -> CliError {
 }
 
 async fn set(args: &Set, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
+    let admin = args.unasked.admin(output)?;
     let befores = values(&admin, &args.namespace, &args.key).await?;
     let rows = fan_out::all(befores, |(server, before)| {
         let (admin, namespace) = (admin.clone(), args.namespace.clone());
-        let (key, value, dry_run) = (args.key.clone(), args.value.clone(), args.dry_run);
+        let (key, value, dry_run) = (args.key.clone(), args.value.clone(), args.unasked.dry_run);
         async move {
             let change = match &before {
                 Ok(None) => "created",
@@ -257,7 +251,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
         }
     });
     let what = format!("cannot set '{}' on any name server", args.key);
-    output.results(args.print.format, &Report::from(rows.await), what)
+    output.results(args.unasked.print.format, &Report::from(rows.await), what)
 }
 
 async fn delete(args: &Delete, output: &Output) -> Result<Exit> {

@@ -6,11 +6,10 @@ use client::names::{check_topic, is_system_topic};
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE, TopicConfig};
 
 use super::perm_text;
-use crate::change::Change;
+use crate::change::{Change, Unasked};
 use crate::error::{CliError, Exit, Result};
 use crate::lookup::{self, no_such_topic, only};
 use crate::output::{Known, Output, Print, Report, row};
-use crate::profile::Cluster;
 use crate::watch::{self, Ask};
 
 #[derive(Debug, clap::Args)]
@@ -26,13 +25,8 @@ pub(crate) struct Write {
     /// On this broker only; may be given several times [default: all masters]
     #[arg(short, long, value_name = "NAME")]
     broker: Vec<String>,
-    /// Only show what would be done
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    print: Print,
+    unasked: Unasked,
 }
 
 #[derive(Debug, clap::Args)]
@@ -105,7 +99,7 @@ const NEW_QUEUES: i32 = 8;
 
 /// Creates a topic or changes it: on the masters named, or on all that it is meant for.
 pub(super) async fn write(args: &Write, create: bool, output: &Output) -> Result<Exit> {
-    let admin = args.cluster.admin_to_change(output, args.dry_run)?;
+    let admin = args.unasked.admin(output)?;
     let what = || {
         format!(
             "cannot {} topic '{}'",
@@ -157,7 +151,7 @@ pub(super) async fn write(args: &Write, create: bool, output: &Output) -> Result
     if plan.is_empty() {
         return Err(no_such_topic(&args.topic, &by_master, &missing));
     }
-    let dry_run = args.dry_run;
+    let dry_run = args.unasked.dry_run;
     let rows = fan_out::all(plan, |(broker, wanted, change)| {
         let admin = admin.clone();
         async move {
@@ -183,7 +177,7 @@ pub(super) async fn write(args: &Write, create: bool, output: &Output) -> Result
         missing,
     };
     output.results(
-        args.print.format,
+        args.unasked.print.format,
         &report,
         format!("{} on any server", what()),
     )
@@ -196,10 +190,12 @@ pub(super) async fn perm(args: &PermArgs, output: &Output) -> Result<Exit> {
             queues: None,
             perm: args.perm,
             broker: args.broker.clone(),
-            dry_run: args.dry_run,
-            cluster: args.ask.cluster.clone(),
-            print: Print {
-                format: args.ask.read.format,
+            unasked: Unasked {
+                dry_run: args.dry_run,
+                cluster: args.ask.cluster.clone(),
+                print: Print {
+                    format: args.ask.read.format,
+                },
             },
         };
         return write(&change, false, output).await;
