@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 
 use crate::app::{App, Heat, Mode, Outcome, Page};
-use crate::change::{self, Change, Form, Plan, Planned};
+use crate::change::{self, Change, Form, Plan, Planned, quoted};
 use crate::command::{self, Target};
 use crate::keys::{self, Action, Kind};
 use crate::messages::{Answer, Query, Question};
@@ -413,18 +413,9 @@ fn equivalent(app: &mut App) -> Option<Effect> {
         app.notice = Some("no command shows this".to_owned());
         return None;
     };
-    let command = format!("{command} -n {}", shell_word(&app.source));
+    let command = format!("{command} -n {}", quoted(&app.source));
     app.notice = Some(format!("copied: {command}"));
     Some(Effect::Copy(command))
-}
-
-/// Several name servers are separated by a character that a shell takes for itself.
-fn shell_word(text: &str) -> String {
-    if text.contains([';', ' ']) {
-        format!("'{text}'")
-    } else {
-        text.to_owned()
-    }
 }
 
 #[cfg(test)]
