@@ -71,6 +71,16 @@ fn from(text: &str) -> Result<From, String> {
     }
 }
 
+impl Args {
+    fn from(&self) -> From {
+        let first_or_last = match self.follow {
+            true => From::Last,
+            false => From::First,
+        };
+        self.from.unwrap_or(first_or_last)
+    }
+}
+
 pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let expression = Expression::tags(args.tag.as_deref().unwrap_or_default())
         .map_err(|e| CliError::client("cannot select messages", &e))?;
@@ -83,16 +93,21 @@ pub(crate) async fn run(args: &Args, output: &Output) -> Result<Exit> {
         format: args.output,
         left: args.count,
     };
-    let reading = async {
-        match &args.group {
-            Some(group) => as_member(args, client.clone(), group, expression, &mut printer).await,
-            None if args.follow => follow(args, client.clone(), &expression, &mut printer).await,
-            None => read(args, client.clone(), &expression, &mut printer).await,
+    let outcome = match &args.group {
+        // Ctrl-C has it leave the group in order.
+        Some(group) => as_member(args, client.clone(), group, expression, &mut printer).await,
+        None => {
+            let reading = async {
+                match args.follow {
+                    true => follow(args, client.clone(), &expression, &mut printer).await,
+                    false => read(args, client.clone(), &expression, &mut printer).await,
+                }
+            };
+            tokio::select! {
+                outcome = reading => outcome,
+                _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+            }
         }
-    };
-    let outcome = tokio::select! {
-        outcome = reading => outcome,
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
     };
     client.close().await;
     outcome
@@ -106,9 +121,7 @@ fn failed(args: &Args) -> impl Fn(ClientError) -> CliError {
 /// Where each queue is read from, and where it ends at the moment.
 async fn ranges(args: &Args, puller: &Puller) -> Result<Vec<(MessageQueue, i64, i64)>> {
     let failed = failed(args);
-    let from = args
-        .from
-        .unwrap_or(if args.follow { From::Last } else { From::First });
+    let from = args.from();
     let mut ranges = Vec::new();
     for queue in puller.queues(&args.topic).await.map_err(&failed)? {
         let end = puller.max_offset(&queue).await.map_err(&failed)?;
@@ -199,10 +212,7 @@ async fn as_member(
         group: group.to_owned(),
         topic: args.topic.clone(),
         expression,
-        from: match args
-            .from
-            .unwrap_or(if args.follow { From::Last } else { From::First })
-        {
+        from: match args.from() {
             From::First => ConsumeFrom::First,
             From::Last => ConsumeFrom::Last,
             From::Time(time) => ConsumeFrom::Timestamp(time.epoch_ms()),
