@@ -63,21 +63,11 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Outcome {
             .await
         }
         Change::DeleteTopic { topic, brokers } => {
-            let of_broker = topic.clone();
-            let deleted = each(&admin, brokers, move |admin, broker| {
-                let topic = of_broker.clone();
+            let deleted = each(&admin, brokers, |admin, broker| {
+                let topic = topic.clone();
                 async move { admin.delete_topic(&broker, &topic).await }
             });
-            // Routes go last: until the messages are gone, they must be found.
-            let deleted = deleted.await;
-            if deleted.summary.is_err() {
-                return deleted;
-            }
-            let forgotten = each(&admin, name_servers(), move |admin, server| {
-                let topic = topic.clone();
-                async move { admin.forget_topic(&server, &topic).await }
-            });
-            both(deleted, forgotten.await)
+            forget(&admin, name_servers(), &topic, deleted.await).await
         }
         Change::Send {
             topic,
@@ -106,9 +96,8 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Outcome {
         }
         Change::DeleteGroup { group, brokers } => {
             let retries = format!("{RETRY_PREFIX}{group}");
-            let of_broker = retries.clone();
-            let deleted = each(&admin, brokers, move |admin, broker| {
-                let (group, retries) = (group.clone(), of_broker.clone());
+            let deleted = each(&admin, brokers, |admin, broker| {
+                let (group, retries) = (group.clone(), retries.clone());
                 async move {
                     admin.delete_group(&broker, &group, true).await?;
                     match admin.topics(&broker).await?.contains_key(&retries) {
@@ -117,15 +106,7 @@ pub(crate) async fn carry_out(admin: Admin, change: Change) -> Outcome {
                     }
                 }
             });
-            let deleted = deleted.await;
-            if deleted.summary.is_err() {
-                return deleted;
-            }
-            let forgotten = each(&admin, name_servers(), move |admin, server| {
-                let retries = retries.clone();
-                async move { admin.forget_topic(&server, &retries).await }
-            });
-            both(deleted, forgotten.await)
+            forget(&admin, name_servers(), &retries, deleted.await).await
         }
         Change::UpdateGroup {
             group,
@@ -219,9 +200,22 @@ fn summed_up(targets: Vec<(String, Known<String>)>) -> Outcome {
     Outcome { summary, targets }
 }
 
-/// Two steps as one.
-fn both(first: Outcome, second: Outcome) -> Outcome {
-    summed_up(first.targets.into_iter().chain(second.targets).collect())
+/// Takes away the routes of a topic that is deleted. They go last: until the messages are gone, they must be found.
+async fn forget(
+    admin: &Admin,
+    name_servers: Vec<String>,
+    topic: &str,
+    deleted: Outcome,
+) -> Outcome {
+    if deleted.summary.is_err() {
+        return deleted;
+    }
+    let forgotten = each(admin, name_servers, |admin, server| {
+        let topic = topic.to_owned();
+        async move { admin.forget_topic(&server, &topic).await }
+    });
+    let forgotten = forgotten.await.targets;
+    summed_up(deleted.targets.into_iter().chain(forgotten).collect())
 }
 
 /// Sets a value, and reads it back: a broker may take a key that it does not know.

@@ -3,7 +3,7 @@
 use client::admin::version_name;
 use remoting::protocol::body::client::ClientConnection;
 
-use super::options::{req, val};
+use super::options::{TOPIC, req, val};
 use super::{Call, Verb, asking, out, verb};
 use crate::error::{CliError, Exit, Result};
 
@@ -12,10 +12,7 @@ pub(super) const VERBS: &[Verb] = &[
         "producerConnection",
         "Show the clients of a producer group",
         producers,
-        [
-            req("g", "producerGroup", "producer group name"),
-            req("t", "topic", "topic name"),
-        ]
+        [req("g", "producerGroup", "producer group name"), TOPIC,]
     ),
     verb!(
         "consumerConnection",

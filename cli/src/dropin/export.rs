@@ -14,9 +14,15 @@ use remoting::protocol::fastjson;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::options::{flag, req, val};
+use super::options::{Opt, flag, req, val};
 use super::{Call, Scope, Verb, asking, out, stats, verb};
 use crate::error::{CliError, Exit, Result};
+
+const INTO: Opt = val(
+    "f",
+    "filePath",
+    "into this folder, /tmp/rocketmq/export unless given",
+);
 
 pub(super) const VERBS: &[Verb] = &[
     verb!(
@@ -26,11 +32,7 @@ pub(super) const VERBS: &[Verb] = &[
         [
             val("c", "clusterName", "of all masters of this cluster"),
             val("b", "brokerAddr", "of this broker"),
-            val(
-                "f",
-                "filePath",
-                "into this folder, /tmp/rocketmq/export unless given"
-            ),
+            INTO,
             flag("t", "topic", "only topics"),
             flag("g", "subscriptionGroup", "only groups"),
             flag("s", "specialTopic", "also retry and dead letter topics"),
@@ -40,27 +42,13 @@ pub(super) const VERBS: &[Verb] = &[
         "exportConfigs",
         "Write the main settings of brokers into a JSON file",
         configs,
-        [
-            req("c", "clusterName", "of this cluster"),
-            val(
-                "f",
-                "filePath",
-                "into this folder, /tmp/rocketmq/export unless given"
-            ),
-        ]
+        [req("c", "clusterName", "of this cluster"), INTO,]
     ),
     verb!(
         "exportMetrics",
         "Write the figures of brokers into a JSON file",
         metrics,
-        [
-            req("c", "clusterName", "of this cluster"),
-            val(
-                "f",
-                "filePath",
-                "into this folder, /tmp/rocketmq/export unless given"
-            ),
-        ]
+        [req("c", "clusterName", "of this cluster"), INTO,]
     ),
 ];
 

@@ -8,7 +8,7 @@ use remoting::protocol::body::stats::OffsetWrapper;
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::headers::client::ResetOffsetRequestHeader;
 
-use super::options::{flag, req, val};
+use super::options::{ROUTE_OF, TOPIC, flag, req, val};
 use super::{Call, Generation, Verb, asking, java, out, verb};
 use crate::error::{CliError, Exit, Result};
 
@@ -19,7 +19,7 @@ pub(super) const VERBS: &[Verb] = &[
         reset,
         [
             req("g", "group", "consumer group name"),
-            req("t", "topic", "topic name"),
+            TOPIC,
             req(
                 "s",
                 "timestamp",
@@ -31,12 +31,7 @@ pub(super) const VERBS: &[Verb] = &[
                 "forward too, not only back; true unless given (true|false)"
             ),
             flag("c", "cplus", "its clients are of the C++ client").only(Generation::Four),
-            val(
-                "c",
-                "cluster",
-                "find the brokers by the route of this topic (LMQ parent)"
-            )
-            .only(Generation::Five),
+            ROUTE_OF.only(Generation::Five),
             val("b", "broker", "only on the broker at this address"),
             val("q", "queue", "only in this queue of that broker"),
             val(
@@ -52,13 +47,9 @@ pub(super) const VERBS: &[Verb] = &[
         skip,
         [
             req("g", "group", "consumer group name"),
-            req("t", "topic", "topic name"),
+            TOPIC,
             val("f", "force", "true unless given (true|false)"),
-            val(
-                "c",
-                "cluster",
-                "find the brokers by the route of this topic (LMQ parent)"
-            ),
+            ROUTE_OF,
         ]
     ),
     verb!(
@@ -68,7 +59,7 @@ pub(super) const VERBS: &[Verb] = &[
         [
             req("s", "srcGroup", "the group that is there"),
             req("d", "destGroup", "the group to move"),
-            req("t", "topic", "topic name"),
+            TOPIC,
             val(
                 "o",
                 "offline",

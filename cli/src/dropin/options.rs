@@ -98,6 +98,15 @@ pub(super) const fn one_of(
     }
 }
 
+/// The topic that a verb is about.
+pub(super) const TOPIC: Opt = req("t", "topic", "topic name");
+/// The topic whose brokers have the queues, of topics that are kept in those of another one.
+pub(super) const ROUTE_OF: Opt = val(
+    "c",
+    "cluster",
+    "find the brokers by the route of this topic (LMQ parent)",
+);
+
 /// Options of every verb.
 const COMMON: [Opt; 2] = [
     flag("h", "help", "Print help"),

@@ -11,7 +11,7 @@ use remoting::protocol::body::client::{ConsumerConnection, ConsumerRunningInfo};
 use remoting::protocol::body::queue_map::MessageQueue;
 use remoting::protocol::body::stats::ConsumeStats;
 
-use super::options::{flag, req, val};
+use super::options::{ROUTE_OF, flag, req, val};
 use super::{Call, Generation, Verb, asking, java, out, running_info, verb};
 use crate::error::{CliError, Exit, Result};
 
@@ -28,11 +28,7 @@ pub(super) const VERBS: &[Verb] = &[
                 "showClientIP",
                 "with the client of each queue (true|false)"
             ),
-            val(
-                "c",
-                "cluster",
-                "find the brokers by the route of this topic (LMQ parent)"
-            ),
+            ROUTE_OF,
         ]
     ),
     verb!(

@@ -7,7 +7,7 @@ use remoting::protocol::body::stats::{BrokerStatsData, ConsumeQueueData};
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::fastjson;
 
-use super::options::{flag, req, val};
+use super::options::{TOPIC, flag, req, val};
 use super::{Call, Verb, asking, java, out, verb};
 use crate::error::{CliError, Exit, Result};
 
@@ -26,7 +26,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Show entries of a consume queue as they are stored",
         consume_queue,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("q", "queue", "number of the queue"),
             req("i", "index", "the first entry"),
             val("c", "count", "how many, 10 unless given"),

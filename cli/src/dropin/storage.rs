@@ -10,7 +10,7 @@ use remoting::protocol::message::record::records;
 use remoting::protocol::message::sys_flag;
 use serde_json::Value;
 
-use super::options::{one_of, req, val};
+use super::options::{TOPIC, one_of, req, val};
 use super::{Call, Generation, Scope, Verb, java, out, verb};
 use crate::error::{CliError, Exit, Result};
 
@@ -90,7 +90,7 @@ pub(super) const VERBS: &[Verb] = &[
                 "on the brokers of these clusters, separated by commas"
             ),
             one_of(0, "b", "brokers", "on these brokers, separated by commas"),
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("qn", "totalQueueNum", "number of queues"),
             val("mf", "mapFile", "a file that says where each queue is"),
             val(
@@ -112,7 +112,7 @@ pub(super) const VERBS: &[Verb] = &[
                 "to the brokers of these clusters, separated by commas"
             ),
             one_of(0, "b", "brokers", "to these brokers, separated by commas"),
-            req("t", "topic", "topic name"),
+            TOPIC,
             val("mf", "mapFile", "a file that says where each queue is"),
             val(
                 "fr",

@@ -11,7 +11,7 @@ use remoting::protocol::body::topic::{TopicConfig, TopicRouteData};
 use remoting::protocol::fastjson;
 use serde::Serialize;
 
-use super::options::{flag, one_of, req, val};
+use super::options::{ROUTE_OF, TOPIC, flag, one_of, req, val};
 use super::{Call, Generation, Scope, Verb, java, out, verb};
 use crate::error::{CliError, Exit, Result};
 
@@ -23,7 +23,7 @@ pub(super) const VERBS: &[Verb] = &[
         [
             one_of(0, "b", "brokerAddr", "on this broker"),
             one_of(0, "c", "clusterName", "on all masters of this cluster"),
-            req("t", "topic", "topic name"),
+            TOPIC,
             val(
                 "r",
                 "readQueueNums",
@@ -59,10 +59,7 @@ pub(super) const VERBS: &[Verb] = &[
         "deleteTopic",
         "Delete a topic from brokers and name servers",
         delete,
-        [
-            req("c", "clusterName", "from this cluster"),
-            req("t", "topic", "topic name"),
-        ]
+        [req("c", "clusterName", "from this cluster"), TOPIC,]
     ),
     verb!(
         "updateTopicPerm",
@@ -71,7 +68,7 @@ pub(super) const VERBS: &[Verb] = &[
         [
             val("b", "brokerAddr", "on this broker"),
             val("c", "clusterName", "on all masters of this cluster"),
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("p", "perm", "permission: 2 write, 4 read, 6 both"),
         ]
     ),
@@ -79,29 +76,19 @@ pub(super) const VERBS: &[Verb] = &[
         "topicRoute",
         "Show the brokers and queues of a topic",
         route,
-        [
-            req("t", "topic", "topic name"),
-            flag("l", "list", "in columns"),
-        ]
+        [TOPIC, flag("l", "list", "in columns"),]
     ),
     verb!(
         "topicStatus",
         "Show the range of each queue of a topic",
         status,
-        [
-            req("t", "topic", "topic name"),
-            val(
-                "c",
-                "cluster",
-                "find the brokers by the route of this topic (LMQ parent)"
-            ),
-        ]
+        [TOPIC, ROUTE_OF,]
     ),
     verb!(
         "topicClusterList",
         "Show the clusters that have a topic",
         clusters,
-        [req("t", "topic", "topic name"),]
+        [TOPIC,]
     ),
     verb!(
         "topicList",
@@ -114,7 +101,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Read or change the order configuration of a topic",
         order_conf,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("m", "method", "put, get or delete"),
             val(
                 "v",
@@ -128,7 +115,7 @@ pub(super) const VERBS: &[Verb] = &[
         "Show how queues would be shared by consumers",
         allocate,
         [
-            req("t", "topic", "topic name"),
+            TOPIC,
             req("i", "ipList", "the consumers, separated by commas"),
         ]
     ),

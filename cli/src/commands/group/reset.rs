@@ -215,6 +215,40 @@ struct How<'a> {
     wait: bool,
 }
 
+/// The queues of one broker. `result`: what became of one that is to be moved.
+fn rows(group: &str, part: &Part, result: impl Fn(&Move) -> Known<String>) -> Vec<MoveRow> {
+    let moves = part.moves.iter().map(|planned| MoveRow {
+        group: group.to_owned(),
+        topic: planned.queue.topic.clone(),
+        broker: part.broker.name.clone(),
+        queue_id: planned.queue.queue_id,
+        min_offset: planned.min,
+        max_offset: planned.max,
+        consumer_offset: planned.from,
+        new_offset: Some(planned.to),
+        skipped: planned.skipped(),
+        again: planned.again(),
+        result: match planned.changes() {
+            true => result(planned),
+            false => "unchanged".to_owned().into(),
+        },
+    });
+    let stays = part.stays.iter().map(|(stays, why)| MoveRow {
+        group: group.to_owned(),
+        topic: stays.queue.topic.clone(),
+        broker: part.broker.name.clone(),
+        queue_id: stays.queue.queue_id,
+        min_offset: stays.min,
+        max_offset: stays.max,
+        consumer_offset: stays.consumer,
+        new_offset: None,
+        skipped: None,
+        again: None,
+        result: format!("unchanged: {why}").into(),
+    });
+    moves.chain(stays).collect()
+}
+
 /// Shows the plan, asks, carries it out, and shows what came of it. `new`: the group as it is created before.
 async fn finish(
     admin: &Admin,
@@ -239,41 +273,9 @@ async fn finish(
         Ok(Means::TellOffsets | Means::TellTime(_)) => "its members would be told".to_owned(),
         Err(why) => format!("refused: {why}"),
     };
-    let rows = |part: &Part, result: &dyn Fn(&Move) -> Known<String>| -> Vec<MoveRow> {
-        let moves = part.moves.iter().map(|planned| MoveRow {
-            group: group.to_owned(),
-            topic: planned.queue.topic.clone(),
-            broker: part.broker.name.clone(),
-            queue_id: planned.queue.queue_id,
-            min_offset: planned.min,
-            max_offset: planned.max,
-            consumer_offset: planned.from,
-            new_offset: Some(planned.to),
-            skipped: planned.skipped(),
-            again: planned.again(),
-            result: match planned.changes() {
-                true => result(planned),
-                false => "unchanged".to_owned().into(),
-            },
-        });
-        let stays = part.stays.iter().map(|(stays, why)| MoveRow {
-            group: group.to_owned(),
-            topic: stays.queue.topic.clone(),
-            broker: part.broker.name.clone(),
-            queue_id: stays.queue.queue_id,
-            min_offset: stays.min,
-            max_offset: stays.max,
-            consumer_offset: stays.consumer,
-            new_offset: None,
-            skipped: None,
-            again: None,
-            result: format!("unchanged: {why}").into(),
-        });
-        moves.chain(stays).collect()
-    };
     let planned: Vec<MoveRow> = plan
         .iter()
-        .flat_map(|part| rows(part, &|_| intended(part).into()))
+        .flat_map(|part| rows(group, part, |_| intended(part).into()))
         .collect();
     if planned.is_empty() {
         return Err(match missing.first() {
@@ -330,14 +332,9 @@ async fn finish(
     });
     let mut done = Vec::new();
     for (part, outcomes) in moved.await {
-        done.extend(rows(&part, &|planned| {
-            let unchanged = || Ok("unchanged".to_owned());
-            Known::from_result(
-                outcomes
-                    .get(&planned.queue)
-                    .cloned()
-                    .unwrap_or_else(unchanged),
-            )
+        done.extend(rows(group, &part, |planned| {
+            let outcome = outcomes.get(&planned.queue).cloned();
+            Known::from_result(outcome.unwrap_or_else(|| Ok("unchanged".to_owned())))
         }));
     }
     output.results(

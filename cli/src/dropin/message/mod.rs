@@ -2,7 +2,7 @@
 
 use encoding_rs::Encoding;
 
-use super::options::{Opt, flag, req, val};
+use super::options::{Opt, ROUTE_OF, TOPIC, flag, req, val};
 use super::{Verb, verb};
 use crate::error::{CliError, Result};
 
@@ -10,12 +10,6 @@ mod print;
 mod query;
 mod send;
 
-const TOPIC: Opt = req("t", "topic", "topic name");
-const ROUTE_OF: Opt = val(
-    "c",
-    "cluster",
-    "find the brokers by the route of this topic (LMQ parent)",
-);
 const CHARSET: Opt = val(
     "c",
     "charsetName ",
