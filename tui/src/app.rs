@@ -5,114 +5,15 @@ use std::sync::Arc;
 
 use crate::change::Form;
 use crate::history::History;
-use crate::messages::{Answer, Find, Query, Question};
-use crate::sheet::{Row, Sheet};
+use crate::messages::{Answer, Question};
+use crate::page::Page;
+use crate::sheet::Sheet;
 use crate::snapshot::{Known, Snapshot};
 
 /// Views kept for `Esc`.
 const STACK_LIMIT: usize = 32;
 /// Lines of the log of actions.
 const LOG_LIMIT: usize = 500;
-
-/// What can be looked at. Those with a name or a queue are opened from a row.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Page {
-    Pulse,
-    Brokers,
-    Broker(String),
-    Topics,
-    Topic(String),
-    Groups,
-    Group(String),
-    /// The latest messages.
-    Messages(Query),
-    /// One of them, by broker, queue and offset.
-    Message {
-        query: Query,
-        place: String,
-    },
-    /// What became of a message, by its id or a key.
-    Trace(String),
-    /// All queues of an object at a glance.
-    Heat(Heat),
-    Dlq,
-    Clients,
-    Store,
-    Log,
-    /// What came of an action, by its number, target by target.
-    Outcome(u64),
-    Help,
-}
-
-/// Whose queues a heat map shows.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Heat {
-    Topic(String),
-    Group(String),
-}
-
-impl Page {
-    /// Those reachable from everywhere, in the order of `Tab`.
-    pub(crate) const TOP: [(&'static str, Self); 9] = [
-        ("pulse", Self::Pulse),
-        ("brokers", Self::Brokers),
-        ("topics", Self::Topics),
-        ("groups", Self::Groups),
-        ("dlq", Self::Dlq),
-        ("clients", Self::Clients),
-        ("store", Self::Store),
-        ("log", Self::Log),
-        ("help", Self::Help),
-    ];
-
-    /// What must be asked for this page alone.
-    pub(crate) fn question(&self) -> Option<Question> {
-        match self {
-            Self::Messages(query) | Self::Message { query, .. } => {
-                Some(Question::Messages(query.clone()))
-            }
-            Self::Trace(id) => Some(Question::Trace(id.clone())),
-            _ => None,
-        }
-    }
-
-    /// Whether its title is the name of an object, and no word of ours.
-    pub(crate) fn is_named(&self) -> bool {
-        matches!(
-            self,
-            Self::Broker(_) | Self::Topic(_) | Self::Group(_) | Self::Message { .. }
-        )
-    }
-
-    /// As in the crumbs at the top.
-    pub(crate) fn title(&self) -> String {
-        match self {
-            Self::Messages(Query { topic, queue, find }) => {
-                let place = match queue {
-                    Some((broker, id)) => format!("{topic} {broker}/{id}"),
-                    None => topic.clone(),
-                };
-                match find {
-                    Find::Latest => format!("messages of {place}"),
-                    Find::Key(key) => format!("messages of {place} with key {key}"),
-                    Find::Id(id) => format!("message {id} of {place}"),
-                    Find::From(from_ms) => {
-                        format!("messages of {place} from {}", crate::sheet::time(*from_ms))
-                    }
-                }
-            }
-            Self::Message { place, .. } => place.clone(),
-            Self::Trace(id) => format!("trace of {id}"),
-            Self::Heat(Heat::Topic(name) | Heat::Group(name)) => format!("heat of {name}"),
-            Self::Outcome(id) => format!("action {id}"),
-            Self::Broker(name) | Self::Topic(name) | Self::Group(name) => name.clone(),
-            top => Self::TOP
-                .iter()
-                .find(|(_, page)| page == top)
-                .map_or_else(String::new, |(name, _)| (*name).to_owned()),
-        }
-    }
-}
 
 /// A page on the stack, with how it is looked at.
 #[derive(Debug, Clone)]
@@ -288,29 +189,12 @@ impl App {
         Some((self.now_ms - self.latest.as_ref()?.taken_ms).max(0))
     }
 
-    /// The present page as rows: sorted and filtered as the user wants.
-    pub(crate) fn sheet(&self) -> Sheet {
-        let mut sheet = crate::pages::sheet(self, self.page());
-        let place = self.place();
-        sheet.filter(&place.filter);
-        if let Some((column, descending)) = place.sort {
-            sheet.sort(column, descending);
-        }
-        sheet
-    }
-
     /// Where the selection is; the first row, if what was selected is gone.
     pub(crate) fn cursor(&self, sheet: &Sheet) -> usize {
         let selected = self.place().selected.as_ref();
         selected
             .and_then(|wanted| sheet.rows.iter().position(|row| row.key == *wanted))
             .unwrap_or(0)
-    }
-
-    pub(crate) fn selected_row(&self) -> Option<Row> {
-        let mut sheet = self.sheet();
-        let cursor = self.cursor(&sheet);
-        (cursor < sheet.rows.len()).then(|| sheet.rows.swap_remove(cursor))
     }
 
     pub(crate) fn take(&mut self, snapshot: Arc<Snapshot>) {

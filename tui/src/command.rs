@@ -1,7 +1,8 @@
 //! The `:` line: pages by name, objects by kind and name.
 
-use crate::app::{App, Heat, Page};
+use crate::app::App;
 use crate::messages::{Find, Query};
+use crate::page::{Heat, Page};
 
 /// Candidates shown.
 const SHOWN: usize = 8;

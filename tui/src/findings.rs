@@ -7,8 +7,9 @@ use client::checks::{self, Finding, Level, Subject};
 use client::names::{DLQ_PREFIX, RETRY_PREFIX};
 use client::verdict::{STUCK_AFTER_MS, Verdict, short, span};
 
-use crate::app::{App, Page};
+use crate::app::App;
 use crate::history::unread;
+use crate::page::Page;
 use crate::sheet::Tone;
 use crate::snapshot::{Broker, Group, GroupQueue, Snapshot, Topic};
 

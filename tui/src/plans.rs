@@ -13,7 +13,7 @@ use client::{Expression, fan_out};
 use remoting::protocol::body::group::SubscriptionGroupConfig;
 
 use crate::change::{Aim, Change, Plan, Question, quoted};
-use crate::sheet::short;
+use crate::figures::short;
 use crate::snapshot::Known;
 
 /// Dead letters that are sent once more at a time; there may be millions.

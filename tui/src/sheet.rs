@@ -3,10 +3,10 @@
 
 use std::cmp::Ordering;
 
-pub(crate) use client::verdict::{bytes, short};
 use serde_json::{Map, Value as Json};
 
-use crate::app::Page;
+use crate::figures::{short, short_rate};
+use crate::page::Page;
 
 /// How a cell or line is meant. The text says so as well: nothing is told by colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -353,21 +353,6 @@ pub(crate) fn json_name(title: &str) -> String {
         .replace([' ', '-'], "_")
 }
 
-/// RFC 3339, in UTC: producer, broker and reader may live in three zones. To the millisecond, so that times stand below each
-/// other.
-pub(crate) fn time(ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(ms);
-    time.map_or_else(|_| ms.to_string(), |time| format!("{time:.3}"))
-}
-
-pub(crate) fn short_rate(per_second: f64) -> String {
-    if per_second < 100.0 {
-        format!("{per_second:.1}")
-    } else {
-        short(per_second.round() as i64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,16 +397,5 @@ mod tests {
         let json = sheet(&[("a", Some(2.5)), ("b", None)]).json();
         let expected = r#"[{"in_per_second":2.5,"name":"a"},{"in_per_second":{"unknown":"a rate needs two rounds"},"name":"b"}]"#;
         assert_eq!(json.to_string(), expected);
-    }
-
-    #[test]
-    fn sizes() {
-        for (count, expected) in [
-            (512, "512 B"),
-            (1_572_864, "1.5 MiB"),
-            (i64::MAX, "8388608.0 TiB"),
-        ] {
-            assert_eq!(bytes(count), expected);
-        }
     }
 }

@@ -150,7 +150,7 @@ mod tests {
             }
         }
         let app = crate::samples::app(crate::samples::healthy());
-        for (name, page) in crate::app::Page::TOP {
+        for (name, page) in crate::page::Page::TOP {
             assert!(known(name), "{name}");
             let sheet = crate::pages::sheet(&app, &page);
             let titles = sheet.columns.iter().map(|column| column.title);

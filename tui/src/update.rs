@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 
-use crate::app::{App, Heat, Mode, Outcome, Page};
+use crate::app::{App, Mode, Outcome};
 use crate::change::{self, Change, Form, Plan, Planned, quoted};
 use crate::command::{self, Target};
 use crate::keys::{self, Action, Kind};
+use crate::menu;
 use crate::messages::{Answer, Query, Question};
+use crate::page::{Heat, Page};
 use crate::sheet::Row;
 use crate::snapshot::{Known, Snapshot};
 
@@ -192,7 +194,7 @@ fn command(app: &mut App, mut text: String, action: Action) -> Option<Effect> {
 fn menu(app: &mut App) {
     if app.read_only {
         app.notice = Some("this is read-only: nothing can be changed".to_owned());
-    } else if change::actions(app).is_empty() {
+    } else if menu::actions(app).is_empty() {
         app.notice = Some("nothing can be changed here".to_owned());
     } else {
         app.mode = Mode::Menu(0);
@@ -200,7 +202,7 @@ fn menu(app: &mut App) {
 }
 
 fn choose(app: &mut App, at: usize, action: Action) {
-    let mut actions = change::actions(app);
+    let mut actions = menu::actions(app);
     let last = actions.len().saturating_sub(1);
     match action {
         Action::NextField => app.mode = Mode::Menu((at + 1).min(last)),

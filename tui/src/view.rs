@@ -8,11 +8,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::{App, Mode, Page};
-use crate::change;
+use crate::app::{App, Mode};
 use crate::command;
 use crate::findings::{findings, tone};
 use crate::keys;
+use crate::menu;
+use crate::page::Page;
 use crate::sheet::{Fact, Sheet, Tone, Value};
 use crate::theme::Theme;
 
@@ -232,7 +233,7 @@ fn fact_line(facts: &[Fact], theme: Theme, width: usize) -> Line<'static> {
 fn menu(app: &App, at: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::default()];
     lines.extend(
-        change::actions(app)
+        menu::actions(app)
             .iter()
             .enumerate()
             .map(|(place, action)| {

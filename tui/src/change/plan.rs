@@ -7,7 +7,7 @@ use client::reset::Part;
 use remoting::protocol::body::topic::{PERM_READ, PERM_WRITE};
 
 use super::{Action, Form, Master};
-use crate::sheet::short;
+use crate::figures::short;
 use crate::snapshot::Snapshot;
 
 const MOST_QUEUES: i32 = 65_535;

@@ -2,8 +2,10 @@
 
 use client::verdict::span;
 
-use crate::app::{App, Page};
-use crate::sheet::{Cell, Column, Row, Sheet, Tone, bytes};
+use crate::app::App;
+use crate::figures::bytes;
+use crate::page::Page;
+use crate::sheet::{Cell, Column, Row, Sheet, Tone};
 use crate::snapshot::Broker;
 
 const COLUMNS: [Column; 11] = [

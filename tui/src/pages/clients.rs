@@ -2,7 +2,8 @@
 
 use client::names::RETRY_PREFIX;
 
-use crate::app::{App, Page};
+use crate::app::App;
+use crate::page::Page;
 use crate::sheet::{Cell, Column, Row, Sheet};
 use crate::snapshot::{Group, Member};
 

@@ -3,9 +3,10 @@
 use client::names::RETRY_PREFIX;
 use client::verdict::{STUCK_AFTER_MS, Verdict};
 
-use crate::app::{App, Page};
+use crate::app::App;
 use crate::findings::different_subscriptions;
 use crate::messages::Query;
+use crate::page::Page;
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 use crate::snapshot::{Group, GroupQueue, Snapshot};
 

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::{App, Heat, Page};
+use crate::app::App;
+use crate::figures::{short, short_rate};
 use crate::messages::Query;
-use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, short, short_rate};
+use crate::page::{Heat, Page};
+use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 use crate::snapshot::{Group, GroupQueue, TopicQueue};
 
 use super::topics::broker_page;

@@ -1,6 +1,7 @@
 //! What was changed from here, and how that ended.
 
-use crate::app::{App, LogLine, Page};
+use crate::app::{App, LogLine};
+use crate::page::Page;
 use crate::sheet::{Cell, Column, Row, Sheet, Tone};
 use crate::snapshot::Known;
 

@@ -3,10 +3,12 @@
 use client::message::MessageExt;
 use client::names::DLQ_PREFIX;
 
-use crate::app::{App, Page};
+use crate::app::App;
 use crate::change::quoted;
+use crate::figures::{bytes, time};
 use crate::messages::{Answer, Find, Messages, Query, Question};
-use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, bytes, time};
+use crate::page::Page;
+use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 
 use super::topics::broker_page;
 

@@ -1,7 +1,8 @@
 //! One file per page: state in, sheet out.
 
-use crate::app::{App, Page};
-use crate::sheet::{Cell, Sheet, Tone};
+use crate::app::App;
+use crate::page::Page;
+use crate::sheet::{Cell, Row, Sheet, Tone};
 
 mod brokers;
 mod clients;
@@ -36,6 +37,25 @@ pub(crate) fn sheet(app: &App, page: &Page) -> Sheet {
         Page::Log => log::log(app),
         Page::Outcome(id) => log::outcome(app, *id),
         Page::Help => help::help(),
+    }
+}
+
+impl App {
+    /// The present page as rows: sorted and filtered as the user wants.
+    pub(crate) fn sheet(&self) -> Sheet {
+        let mut sheet = sheet(self, self.page());
+        let place = self.place();
+        sheet.filter(&place.filter);
+        if let Some((column, descending)) = place.sort {
+            sheet.sort(column, descending);
+        }
+        sheet
+    }
+
+    pub(crate) fn selected_row(&self) -> Option<Row> {
+        let mut sheet = self.sheet();
+        let cursor = self.cursor(&sheet);
+        (cursor < sheet.rows.len()).then(|| sheet.rows.swap_remove(cursor))
     }
 }
 

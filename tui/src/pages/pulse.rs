@@ -2,9 +2,11 @@
 
 use client::checks::{Level, Subject};
 
-use crate::app::{App, Page};
+use crate::app::App;
+use crate::figures::{short, short_rate};
 use crate::findings::{findings, page, tone};
-use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, short, short_rate};
+use crate::page::Page;
+use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 
 use super::groups::PARTLY_KNOWN;
 use crate::snapshot::{Group, Runtime, Snapshot};

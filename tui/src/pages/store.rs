@@ -1,8 +1,10 @@
 //! Stores: what lies on each broker's disk, and what waits to get there.
 
-use crate::app::{App, Page};
+use crate::app::App;
+use crate::figures::bytes;
 use crate::findings::{findings, page as page_of, tone as tone_of};
-use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value, bytes};
+use crate::page::Page;
+use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 
 const COLUMNS: [Column; 9] = [
     Column::wide("BROKER", 14),

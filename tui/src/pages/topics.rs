@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use client::names::DLQ_PREFIX;
 
-use crate::app::{App, Page};
+use crate::app::App;
 use crate::messages::Query;
+use crate::page::Page;
 use crate::sheet::{Cell, Column, Row, Sheet, Tone, Value};
 use crate::snapshot::{Group, GroupQueue, Topic};
 
@@ -141,7 +142,7 @@ pub(super) fn one(app: &App, name: &str) -> Sheet {
             .map(GroupQueue::lag)
             .sum();
         let sign = if group.incomplete { "≥" } else { "" };
-        format!("{} (lag {sign}{})", group.name, crate::sheet::short(lag))
+        format!("{} (lag {sign}{})", group.name, crate::figures::short(lag))
     };
     let groups = consumers(app).remove(name).unwrap_or_default();
     let words = if groups.is_empty() {
