@@ -7,10 +7,11 @@ use std::io;
 use std::path::Path;
 
 use client::ClientError;
+use client::checks::servers::same_value;
 use remoting::protocol::properties::{self, Property};
 
 use crate::error::{CliError, Result};
-use crate::output::Report;
+use crate::output::{Known, Report};
 
 /// The text of a configuration file. What is not UTF-8 is read as Java reads it, one byte a character.
 ///
@@ -64,6 +65,16 @@ pub(crate) type Configs<S> = Vec<(S, Result<Vec<Property>, ClientError>)>;
 pub(crate) fn value_of(config: &[Property], key: &str) -> Option<String> {
     let property = config.iter().rfind(|property| property.key == key)?;
     Some(property.value.clone())
+}
+
+/// Whether a server has a new value, by what it says of its settings afterwards: Apache's servers say yes to anything.
+/// `kind` is what the server is.
+pub(crate) fn taken(config: &[Property], key: &str, value: &str, kind: &str) -> Known<String> {
+    match value_of(config, key) {
+        Some(now) if same_value(&now, value) => Known::Known("changed".to_owned()),
+        Some(now) => Known::Unknown(format!("the {kind} has not taken it: still {now}")),
+        None => Known::Unknown(format!("the {kind} no longer has it")),
+    }
 }
 
 /// What each server has for these keys, or for all if there are none, in the order of the keys. `missing` tells of a server

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use client::admin::Broker;
-use client::checks::servers::{differing_settings, same_value};
+use client::checks::servers::differing_settings;
 use client::{Admin, fan_out};
 use remoting::protocol::properties::{self, Property};
 
@@ -220,8 +220,7 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
     output.results(args.change.print.format, &Report { rows, missing }, what)
 }
 
-/// Changes what is to be changed on one broker, and says of each value whether the broker has it now: Apache's brokers
-/// say yes to anything.
+/// Changes what is to be changed on one broker, and says of each value whether the broker has it now.
 async fn change(admin: &Admin, address: &str, mut rows: Vec<ChangeRow>) -> Vec<ChangeRow> {
     let changes = |row: &ChangeRow| row.result != Known::Known("unchanged".to_owned());
     let changing = rows.iter().filter(|row| changes(row));
@@ -236,13 +235,7 @@ async fn change(admin: &Admin, address: &str, mut rows: Vec<ChangeRow>) -> Vec<C
     for row in rows.iter_mut().filter(|row| changes(row)) {
         row.result = match &outcome {
             Err(error) => Known::Unknown(error.to_string()),
-            Ok(config) => match settings::value_of(config, &row.key) {
-                Some(value) if same_value(&value, &row.after) => "changed".to_owned().into(),
-                Some(value) => {
-                    Known::Unknown(format!("the broker has not taken it: still {value}"))
-                }
-                None => Known::Unknown("the broker no longer has it".to_owned()),
-            },
+            Ok(config) => settings::taken(config, &row.key, &row.after, "broker"),
         };
     }
     rows

@@ -122,9 +122,6 @@ async fn set(args: &Set, output: &Output) -> Result<Exit> {
     output.results(args.unasked.print.format, &Report::from(rows), what)
 }
 
-/// What became of a setting: of its key, the wanted value and the one before.
-type Outcome<'a> = dyn Fn(&str, &str, Option<&str>) -> Known<String> + 'a;
-
 /// Changes one name server, and says of each value whether it has it now.
 async fn change(
     admin: &Admin,
@@ -133,49 +130,31 @@ async fn change(
     wanted: Vec<(String, String)>,
     dry_run: bool,
 ) -> Vec<ChangeRow> {
-    let rows = |result: &Outcome<'_>| {
-        let row = |(key, after): &(String, String)| {
-            let before = match &before {
-                Ok(config) => Known::Known(settings::value_of(config, key)),
-                Err(error) => Known::Unknown(error.to_string()),
-            };
-            let value = match &before {
-                Known::Known(value) => value.as_deref(),
-                Known::Unknown(_) => None,
-            };
-            ChangeRow {
-                server: server.to_owned(),
-                key: key.clone(),
-                result: result(key, after, value),
-                before: before.clone(),
-                after: after.clone(),
-            }
-        };
-        wanted.iter().map(row).collect::<Vec<_>>()
-    };
-    if let Err(error) = &before {
-        return rows(&|_, _, _| Known::Unknown(error.to_string()));
-    }
-    if dry_run {
-        return rows(&|_, after, before| match before == Some(after) {
-            true => "unchanged".to_owned().into(),
-            false => "would be changed".to_owned().into(),
-        });
-    }
     let text = properties::render(wanted.iter().map(|(key, value)| (key, value)));
-    let now = match admin.change_name_server_config(server, text).await {
-        Ok(()) => admin.name_server_config(server).await,
-        Err(error) => Err(error),
-    };
-    rows(&|key, after, before| match &now {
-        Err(error) => Known::Unknown(error.to_string()),
-        Ok(_) if before == Some(after) => "unchanged".to_owned().into(),
-        Ok(config) => match settings::value_of(config, key) {
-            Some(value) if value.eq_ignore_ascii_case(after) => "changed".to_owned().into(),
-            value => Known::Unknown(format!(
-                "the name server has not taken it: still {}",
-                value.unwrap_or_default()
-            )),
+    let now = match &before {
+        Ok(_) if !dry_run => match admin.change_name_server_config(server, text).await {
+            Ok(()) => Some(admin.name_server_config(server).await),
+            Err(error) => Some(Err(error)),
         },
-    })
+        _ => None,
+    };
+    let row = |(key, after): (String, String)| {
+        let before =
+            Known::from_result(before.as_ref()).map(|config| settings::value_of(config, &key));
+        let result = match (&before, &now) {
+            (Known::Unknown(why), _) => Known::Unknown(why.clone()),
+            (_, Some(Err(error))) => Known::Unknown(error.to_string()),
+            (Known::Known(Some(before)), _) if *before == after => "unchanged".to_owned().into(),
+            (_, None) => "would be changed".to_owned().into(),
+            (_, Some(Ok(config))) => settings::taken(config, &key, &after, "name server"),
+        };
+        ChangeRow {
+            server: server.to_owned(),
+            key,
+            before,
+            after,
+            result,
+        }
+    };
+    wanted.into_iter().map(row).collect()
 }
