@@ -3,7 +3,7 @@
 //! Text becomes a [`BrokerConfig`] here, from a file, the command line and the environment. Values
 //! that cannot be read, or that ask for something this broker would not do, are errors with their
 //! place and with what would be right; keys that do nothing are named in warnings. Nothing is
-//! ignored in silence. The key table is in [`keys`], Apache's other keys in [`without_effect`].
+//! ignored in silence. The key table is in `keys`, Apache's other keys in `without_effect`.
 
 mod environment;
 mod keys;

@@ -2,7 +2,7 @@
 //!
 //! Reading: integer keys may be bare (`{0:"x"}`) and objects may be keys
 //! (`{{"queueId":0}:1}`). The text is rewritten into strict JSON, where such keys are strings
-//! that hold their JSON, and then read by `serde_json`, with scalars [cast](super::cast). Writing: [`to_vec`] and [`to_string_pretty`]
+//! that hold their JSON, and then read by `serde_json`, with scalars cast (`cast`). Writing: [`to_vec`] and [`to_string_pretty`]
 //! leave integer keys bare and write [`QueueMap`](super::body::queue_map::QueueMap) keys as objects;
 //! [`to_vec_standard`] is strict JSON. fastjson from 1.2.29 on reads all of them, except that
 //! 1.2.29 itself (RocketMQ 4.3) cannot read object keys as strings.

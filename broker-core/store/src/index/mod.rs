@@ -1,4 +1,4 @@
-//! The index: which records of the log have a key. A row of files of a fixed size ([`file`]), filled one
+//! The index: which records of the log have a key. A row of files of a fixed size (`file`), filled one
 //! after the other; their names are local times, `yyyyMMddHHmmssSSS`.
 //!
 //! Locking: one lock, held over I/O by whoever puts, flushes or removes; queries hold it for the newest file only.

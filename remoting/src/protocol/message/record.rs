@@ -9,7 +9,7 @@
 //! | 16 | i32 | flag of the application |
 //! | 20 | i64 | queue offset |
 //! | 28 | i64 | physical offset: where the record starts in the commit log |
-//! | 36 | i32 | [`sys_flag`](super::sys_flag) |
+//! | 36 | i32 | [`super::sys_flag`] |
 //! | 40 | i64 | born timestamp, ms |
 //! | 48 | 4 or 16, + i32 | born host: address, port |
 //! | 56 | i64 | store timestamp, ms |
