@@ -58,21 +58,19 @@ impl Process {
             &format!("a line with {text:?} in {}", self.output.display()),
             patience,
             || {
+                // Looked at first: what it printed before its end is in the output then.
+                let ended = self.child.try_wait().expect("our own child");
                 let output = self.output();
-                let whole = &output[seen..=output.rfind('\n').filter(|end| *end >= seen)?];
-                let line = whole
-                    .lines()
-                    .find(|line| line.contains(text))
-                    .map(str::to_owned);
-                if line.is_none()
-                    && let Ok(Some(status)) = self.child.try_wait()
-                {
+                let end = output.rfind('\n').map_or(0, |end| end + 1);
+                let whole = output.get(seen..end).unwrap_or_default();
+                let line = whole.lines().find(|line| line.contains(text));
+                if let (None, Some(status)) = (line, ended) {
                     panic!(
                         "ended with {status} before it printed {text:?}\n{}",
                         self.tail()
                     );
                 }
-                line
+                line.map(str::to_owned)
             },
         )
     }
@@ -130,5 +128,19 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Folder;
+
+    #[test]
+    #[should_panic(expected = "ended with exit status: 0 before it printed \"ready\"")]
+    fn a_program_that_ends_without_a_word_is_not_waited_for() {
+        let folder = Folder::new();
+        let mut process = Process::spawn(&mut Command::new("true"), &folder.join("output"));
+        process.wait_for_line("ready", 0, Duration::from_secs(60));
     }
 }

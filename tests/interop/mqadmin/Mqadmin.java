@@ -21,6 +21,8 @@ import org.apache.rocketmq.tools.command.SubCommand;
  * A line that begins with UNTIL and a text is of a verb that goes on for ever: it is stopped when it has printed a line
  * with that text, or has left its work to other threads.
  *
+ * A verb that gets too little ends the JVM: what it said of that is printed then, without such a line.
+ *
  * With the argument "options": prints a line per option of every verb instead.
  */
 public class Mqadmin {
@@ -31,9 +33,12 @@ public class Mqadmin {
         }
         PrintStream out = System.out;
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        ByteArrayOutputStream errors = new ByteArrayOutputStream();
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> out.printf("%s%n%s%n", printed, errors)));
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-            ByteArrayOutputStream printed = new ByteArrayOutputStream();
-            ByteArrayOutputStream errors = new ByteArrayOutputStream();
+            printed.reset();
+            errors.reset();
             System.setOut(new PrintStream(printed, true, "UTF-8"));
             System.setErr(new PrintStream(errors, true, "UTF-8"));
             // Every run adds all verbs once more.
