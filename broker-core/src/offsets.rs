@@ -4,7 +4,7 @@
 //! consume again what they committed since.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use remoting::protocol::body::group::ConsumerOffsetWrapper;
@@ -19,7 +19,25 @@ const ENTRIES_MAX: usize = 4_000_000;
 /// Between topic and group in the file's keys. No topic has it in its name.
 const SEPARATOR: char = '@';
 
-type Queues = BTreeMap<i32, i64>;
+type Queues = BTreeMap<i32, Place>;
+
+/// Where a group is in a queue.
+#[derive(Debug)]
+struct Place {
+    /// The next offset to be consumed.
+    next: i64,
+    /// The next offset to be pulled, as far as is known since the start.
+    pulled: AtomicI64,
+}
+
+impl Place {
+    fn at(offset: i64) -> Self {
+        Self {
+            next: offset,
+            pulled: AtomicI64::new(offset),
+        }
+    }
+}
 
 /// The next offset of each queue, by topic and group.
 #[derive(Debug)]
@@ -59,18 +77,33 @@ impl Offsets {
 
     /// The offset a group continues at, if it has ever committed one.
     pub(crate) fn query(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
-        self.read(|table| table.topics.get(topic)?.get(group)?.get(&queue_id).copied())
+        self.read(|table| Some(table.place(group, topic, queue_id)?.next))
+    }
+
+    /// The offset a group pulls from next, as far as is known: what it has not consumed in front of that is under way.
+    pub(crate) fn pulled(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        self.read(|table| {
+            let place = table.place(group, topic, queue_id)?;
+            Some(place.pulled.load(Ordering::Relaxed))
+        })
+    }
+
+    /// Notes what a group pulls from next. Of a group that has never committed, nothing is kept.
+    pub(crate) fn note_pulled(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        self.read(|table| {
+            if let Some(place) = table.place(group, topic, queue_id) {
+                place.pulled.store(offset, Ordering::Relaxed);
+            }
+        });
     }
 
     /// All offsets of a group in a topic.
     pub(crate) fn queues(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
         self.read(|table| {
-            table
-                .topics
-                .get(topic)
-                .and_then(|groups| groups.get(group))
-                .cloned()
-                .unwrap_or_default()
+            let groups = table.topics.get(topic);
+            let queues = groups.and_then(|groups| groups.get(group));
+            let queues = queues.into_iter().flatten();
+            queues.map(|(&id, place)| (id, place.next)).collect()
         })
     }
 
@@ -169,7 +202,7 @@ impl Offsets {
                 for (group, queues) in groups {
                     let queues = queues
                         .iter()
-                        .map(|(&queue_id, &offset)| (i64::from(queue_id), offset));
+                        .map(|(&queue_id, place)| (i64::from(queue_id), place.next));
                     offset_table.insert(format!("{topic}{SEPARATOR}{group}"), queues.collect());
                 }
             }
@@ -190,6 +223,10 @@ impl Offsets {
 }
 
 impl Table {
+    fn place(&self, group: &str, topic: &str, queue_id: i32) -> Option<&Place> {
+        self.topics.get(topic)?.get(group)?.get(&queue_id)
+    }
+
     /// Returns whether anything is different now.
     fn put(&mut self, group: &str, topic: &str, queue_id: i32, offset: i64) -> bool {
         let known = self
@@ -197,7 +234,12 @@ impl Table {
             .get_mut(topic)
             .and_then(|groups| groups.get_mut(group));
         if let Some(known) = known.and_then(|queues| queues.get_mut(&queue_id)) {
-            return std::mem::replace(known, offset) != offset;
+            let before = std::mem::replace(&mut known.next, offset);
+            if offset < before {
+                // It goes on there, and drops what it has pulled beyond.
+                *known.pulled.get_mut() = offset;
+            }
+            return before != offset;
         }
         if self.entries >= ENTRIES_MAX || topic.contains(SEPARATOR) {
             return false;
@@ -206,7 +248,7 @@ impl Table {
         groups
             .entry(group.into())
             .or_default()
-            .insert(queue_id, offset);
+            .insert(queue_id, Place::at(offset));
         self.entries += 1;
         true
     }
@@ -245,6 +287,21 @@ mod tests {
         assert_eq!(again.query("G", "T", 10), Some(7));
         assert_eq!(again.query("G", "T", 1), None);
         assert_eq!(again.topics_of_group("G"), ["%RETRY%G", "T"]);
+    }
+
+    #[test]
+    fn what_a_group_has_pulled_is_taken_back_with_its_offset() {
+        let dir = tempfile::tempdir().unwrap();
+        let offsets = open(&dir);
+        offsets.note_pulled("G", "T", 0, 32);
+        assert_eq!(offsets.pulled("G", "T", 0), None);
+        offsets.commit("G", "T", 0, 5);
+        assert_eq!(offsets.pulled("G", "T", 0), Some(5));
+        offsets.note_pulled("G", "T", 0, 37);
+        offsets.commit("G", "T", 0, 6);
+        assert_eq!(offsets.pulled("G", "T", 0), Some(37));
+        offsets.commit("G", "T", 0, 2);
+        assert_eq!(offsets.pulled("G", "T", 0), Some(2));
     }
 
     #[test]

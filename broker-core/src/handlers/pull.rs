@@ -113,7 +113,8 @@ pub(crate) fn pull_message(broker: &Broker, request: &Request<'_>) -> Result<Rep
         hold(broker, held);
         return Ok(Reply::Parked);
     }
-    Ok(answer(broker, &header.consumer_group, topic, code, result)?.into())
+    let queue = (&*header.consumer_group, topic, header.queue_id);
+    Ok(answer(broker, queue, code, result)?.into())
 }
 
 fn forbidden(remark: String) -> Refusal {
@@ -263,11 +264,13 @@ fn status_name(status: ReadStatus) -> &'static str {
 
 fn answer(
     broker: &Broker,
-    group: &str,
-    topic: &str,
+    (group, topic, queue_id): (&str, &str, i32),
     code: ResponseCode,
     result: ReadResult,
 ) -> Result<Answer, Refusal> {
+    broker
+        .offsets
+        .note_pulled(group, topic, queue_id, result.next_begin_offset);
     broker
         .stats
         .pulled(group, topic, result.message_count, result.size);
@@ -318,7 +321,8 @@ pub(crate) fn resume(broker: &Broker, mut pull: HeldPull, from: ReadFrom) -> Res
         Err(unreadable(&pull.topic, pull.queue_id, pull.queue_offset))
     } else {
         let code = response_code(&result, pull.queue_offset);
-        answer(broker, &pull.group, &pull.topic, code, result)
+        let queue = (&*pull.group, &*pull.topic, pull.queue_id);
+        answer(broker, queue, code, result)
     };
     let answer = answer.unwrap_or_else(|refusal| Answer::with_code(refusal.code, refusal.remark));
     pull.reply.send(&answer);

@@ -5,12 +5,12 @@ use remoting::protocol::body::group::{
     CorrectionOffsets, QuerySubscriptionResponseBody, SubscriptionGroupConfig,
 };
 use remoting::protocol::body::replicas::HaRuntimeInfo;
-use remoting::protocol::body::stats::QueryConsumeQueueBody;
+use remoting::protocol::body::stats::{ConsumeStats, QueryConsumeQueueBody};
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::fastjson;
 use remoting::protocol::headers::admin::{
-    GroupRequestHeader, QueryConsumeQueueRequestHeader, QueryCorrectionOffsetRequestHeader,
-    QuerySubscriptionRequestHeader, TopicRequestHeader,
+    ConsumeStatsRequestHeader, GroupRequestHeader, QueryConsumeQueueRequestHeader,
+    QueryCorrectionOffsetRequestHeader, QuerySubscriptionRequestHeader, TopicRequestHeader,
 };
 use remoting::protocol::headers::offset::UpdateConsumerOffsetRequestHeader;
 
@@ -166,6 +166,49 @@ async fn tools_look_into_queues_and_offsets() {
         let answer = broker.ask(RequestCode(code), &NoFields {}, "").await;
         assert_eq!(answer.code, expected, "request {code}");
     }
+    broker.stop().await;
+}
+
+/// Tools of 5.x subtract what a group has consumed from what it has pulled, and show what is under way.
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_tells_what_is_pulled_and_not_yet_consumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&dir, &[]).await;
+    for n in 0..3 {
+        broker.send("T", &format!("m{n}")).await;
+    }
+    let commit = async |offset| {
+        let header = UpdateConsumerOffsetRequestHeader {
+            consumer_group: "G".into(),
+            topic: "T".into(),
+            queue_id: 0,
+            commit_offset: offset,
+        };
+        broker
+            .ask(RequestCode::UPDATE_CONSUMER_OFFSET, &header, "")
+            .await;
+    };
+    let progress = async || {
+        let header = ConsumeStatsRequestHeader {
+            consumer_group: "G".to_owned(),
+            topic: None,
+        };
+        let answer = broker
+            .ask(RequestCode::GET_CONSUME_STATS, &header, "")
+            .await;
+        let stats: ConsumeStats = fastjson::from_slice(&answer.body).unwrap();
+        let (_, queue) = stats.offset_table.0.into_iter().next().unwrap();
+        (queue.consumer_offset, queue.pull_offset)
+    };
+    commit(1).await;
+    assert_eq!(progress().await, (1, Some(1)));
+    broker.pull("T", 1, false).await;
+    assert_eq!(progress().await, (1, Some(3)));
+    commit(2).await;
+    assert_eq!(progress().await, (2, Some(3)));
+    // A group that is set back begins anew there.
+    commit(0).await;
+    assert_eq!(progress().await, (0, Some(0)));
     broker.stop().await;
 }
 

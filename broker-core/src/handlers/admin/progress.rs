@@ -59,6 +59,7 @@ fn add_progress(
             .query(group, topic, queue_id)
             .unwrap_or(0)
             .max(0);
+        let pulled = broker.offsets.pulled(group, topic, queue_id).unwrap_or(0);
         let last_timestamp = match consumer_offset {
             0 => 0,
             next => stored_at(broker, topic, queue_id, next - 1)?,
@@ -69,7 +70,7 @@ fn add_progress(
                 broker_offset,
                 consumer_offset,
                 last_timestamp,
-                pull_offset: None,
+                pull_offset: Some(pulled.max(consumer_offset)),
             },
         );
     }
