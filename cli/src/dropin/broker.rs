@@ -10,7 +10,7 @@ use remoting::protocol::{fastjson, properties};
 use serde_json::Value;
 
 use super::options::{req, val};
-use super::{Call, Scope, Verb, java, out, verb};
+use super::{Call, Generation, Scope, Verb, java, out, verb};
 use crate::error::{CliError, Exit, Result};
 
 pub(super) const VERBS: &[Verb] = &[
@@ -191,9 +191,14 @@ async fn status(call: &Call<'_>) -> Result<Exit> {
     .await
 }
 
-pub(super) fn send_result(result: &SendResult) -> String {
+pub(super) fn send_result(result: &SendResult, generation: Generation) -> String {
+    // By which a timed message can be called back, which these are not.
+    let handle = match generation {
+        Generation::Four => "",
+        Generation::Five => ", recallHandle=null",
+    };
     format!(
-        "SendResult [sendStatus={}, msgId={}, offsetMsgId={}, messageQueue={}, queueOffset={}]",
+        "SendResult [sendStatus={}, msgId={}, offsetMsgId={}, messageQueue={}, queueOffset={}{handle}]",
         result.status.name(),
         result.message_id,
         result.offset_message_id,
@@ -218,7 +223,8 @@ async fn send_status(call: &Call<'_>) -> Result<Exit> {
             .await
             .map_err(|e| failed(&e))?;
         let took = begin.elapsed().as_millis();
-        out!(call, "rt={took}ms, SendResult={}\n", send_result(&result));
+        let result = send_result(&result, call.generation);
+        out!(call, "rt={took}ms, SendResult={result}\n");
     }
     producer.close().await;
     Ok(Exit::Done)

@@ -122,29 +122,23 @@ async fn update(call: &Call<'_>) -> Result<Exit> {
         which_broker_when_consume_slowly: call.number("w")?.unwrap_or(1),
         notify_consumer_ids_changed_enable: call.is_true("a").unwrap_or(true),
     };
-    let more = settings_of_five(call)?;
+    let mut told = json!(config);
+    for (key, value) in settings_of_five(call)? {
+        told[key] = value;
+    }
     let exit = call
         .on_all(
             Scope::Masters,
             &format!("create group '{}'", config.group_name),
             |admin, address| {
-                let (config, more) = (config.clone(), more.clone());
-                async move {
-                    if more.is_empty() {
-                        return admin.put_group(&address, &config).await;
-                    }
-                    let mut group = json!(config);
-                    for (key, value) in more {
-                        group[key] = value;
-                    }
-                    admin.put_group_json(&address, &group).await
-                }
+                let told = told.clone();
+                async move { admin.put_group_json(&address, &told).await }
             },
             |address| format!("create subscription group to {address} success.\n"),
         )
         .await?;
     if exit == Exit::Done || exit == Exit::Partly {
-        out!(call, "{}", java::group(&config));
+        out!(call, "{}", java::group(&told, call.generation));
     }
     Ok(exit)
 }
@@ -273,15 +267,16 @@ async fn config(call: &Call<'_>) -> Result<Exit> {
         .each(
             addresses,
             "read the groups",
-            |admin, address| async move { admin.groups(&address).await },
-            |address, groups| {
+            |admin, address| async move { admin.group_table(&address).await },
+            |address, table| {
                 let broker = brokers.iter().find(|broker| broker.address == address);
-                if let Some((broker, config)) = broker.zip(groups.get(group)) {
+                let config = table["subscriptionGroupTable"].get(group);
+                if let Some((broker, config)) = broker.zip(config) {
                     found = true;
                     let line = "=".repeat(29);
                     out!(call, "{line}{}:{}{line}\n", broker.cluster, broker.name);
-                    for (name, value) in java::group_fields(config) {
-                        out!(call, "{name:<40}=  {value}\n");
+                    for (name, value) in java::group_fields(config, call.generation) {
+                        out!(call, "{name:<40}=  {}\n", value.unwrap_or_default());
                     }
                 }
                 Ok(())

@@ -1,13 +1,11 @@
 //! What a cluster has, written into JSON files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use client::admin::{Runtime, TOPIC_PUT_NUMS, version_name};
 use client::names::{DLQ_PREFIX, RETRY_PREFIX, is_system_group};
 use client::{Admin, ClientError};
 use jiff::Timestamp;
-use remoting::protocol::body::group::{SubscriptionGroupConfig, SubscriptionGroupWrapper};
-use remoting::protocol::body::topic::{TopicConfig, TopicConfigSerializeWrapper};
 use remoting::protocol::codes::ResponseCode;
 use remoting::protocol::command::VERSION;
 use remoting::protocol::fastjson;
@@ -15,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::options::{Opt, flag, req, val};
-use super::{Call, Scope, Verb, asking, out, stats, verb};
+use super::{Call, Scope, Verb, asking, java, out, stats, verb};
 use crate::error::{CliError, Exit, Result};
 
 const INTO: Opt = val(
@@ -83,28 +81,47 @@ fn export(call: &Call<'_>, name: &str, value: &impl Serialize) -> Result<String>
     Ok(file)
 }
 
-/// The topics that users made.
-async fn topics(
-    admin: &Admin,
-    broker: &str,
-    with_special: bool,
-) -> Result<TopicConfigSerializeWrapper, ClientError> {
+const TOPICS: &str = "topicConfigTable";
+const GROUPS: &str = "subscriptionGroupTable";
+
+/// The topics that users made, as the broker tells of them.
+async fn topics(admin: &Admin, broker: &str, with_special: bool) -> Result<Value, ClientError> {
     let mut table = admin.topic_table(broker).await?;
     let system = admin.system_topics(broker).await?;
-    table.topic_config_table.retain(|name, _| {
+    retain(&mut table, TOPICS, |name| {
         let special = name.starts_with(RETRY_PREFIX) || name.starts_with(DLQ_PREFIX);
         !system.contains(name) && (with_special || !special)
     });
     Ok(table)
 }
 
-/// The groups that users made.
-async fn groups(admin: &Admin, broker: &str) -> Result<SubscriptionGroupWrapper, ClientError> {
+/// The groups that users made, as the broker tells of them.
+async fn groups(admin: &Admin, broker: &str) -> Result<Value, ClientError> {
     let mut table = admin.group_table(broker).await?;
-    table
-        .subscription_group_table
-        .retain(|name, _| !is_system_group(name));
+    retain(&mut table, GROUPS, |name| !is_system_group(name));
     Ok(table)
+}
+
+fn retain(table: &mut Value, key: &str, wanted: impl Fn(&String) -> bool) {
+    if let Some(Value::Object(rows)) = table.get_mut(key) {
+        rows.retain(|name, _| wanted(name));
+    }
+}
+
+fn rows<'a>(table: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let rows = table[key].as_object().into_iter().flatten();
+    rows.filter(|(_, config)| config.is_object())
+}
+
+/// Adds a topic or group of one more broker: numbers of queues are those of all together, as Apache counts them.
+fn add(all: &mut Map<String, Value>, name: &str, mut config: Value, queues: &[&str]) {
+    if let Some(known) = all.get(name) {
+        for key in queues {
+            let sum = known[key].as_i64().unwrap_or(0) + config[*key].as_i64().unwrap_or(0);
+            config[*key] = sum.into();
+        }
+    }
+    all.insert(name.to_owned(), config);
 }
 
 async fn metadata(call: &Call<'_>) -> Result<Exit> {
@@ -132,8 +149,7 @@ async fn metadata(call: &Call<'_>) -> Result<Exit> {
     };
     let masters = call.cluster(cluster, Scope::Masters).await?;
     let addresses = masters.into_iter().map(|broker| broker.address).collect();
-    let mut all_topics: BTreeMap<String, TopicConfig> = BTreeMap::new();
-    let mut all_groups: BTreeMap<String, SubscriptionGroupConfig> = BTreeMap::new();
+    let (mut all_topics, mut all_groups) = (Map::new(), Map::new());
     let exit = call
         .each(
             addresses,
@@ -143,19 +159,14 @@ async fn metadata(call: &Call<'_>) -> Result<Exit> {
                 Ok((topics, groups(&admin, &address).await?))
             },
             |_, (topics, groups)| {
-                // Numbers of queues are those of all brokers together, as Apache counts them.
-                for (name, mut config) in topics.topic_config_table {
-                    if let Some(known) = all_topics.get(&name) {
-                        config.read_queue_nums += known.read_queue_nums;
-                        config.write_queue_nums += known.write_queue_nums;
-                    }
-                    all_topics.insert(name, config);
+                for (name, config) in rows(&topics, TOPICS) {
+                    let config = java::whole_topic(config, call.generation);
+                    let queues = ["readQueueNums", "writeQueueNums"];
+                    add(&mut all_topics, name, config, &queues);
                 }
-                for (name, mut config) in groups.subscription_group_table {
-                    if let Some(known) = all_groups.get(&name) {
-                        config.retry_queue_nums += known.retry_queue_nums;
-                    }
-                    all_groups.insert(name, config);
+                for (name, config) in rows(&groups, GROUPS) {
+                    let config = java::whole_group(config, call.generation);
+                    add(&mut all_groups, name, config, &["retryQueueNums"]);
                 }
                 Ok(())
             },
@@ -167,10 +178,10 @@ async fn metadata(call: &Call<'_>) -> Result<Exit> {
     }
     let mut result = json!({ "exportTime": Timestamp::now().as_millisecond() });
     if !call.has("g") || call.has("t") {
-        result["topicConfigTable"] = json!(all_topics);
+        result[TOPICS] = all_topics.into();
     }
     if !call.has("t") {
-        result["subscriptionGroupTable"] = json!(all_groups);
+        result[GROUPS] = all_groups.into();
     }
     let name = match (call.has("t"), call.has("g")) {
         (true, _) => "topic.json",
@@ -288,7 +299,7 @@ async fn figures(admin: &Admin, address: &str) -> Result<Figures, ClientError> {
     let transactions = counter(admin, address, "RMQ_SYS_TRANS_HALF_TOPIC").await?;
     let timed = counter(admin, address, "SCHEDULE_TOPIC_XXXX").await?;
     let mut clients = BTreeSet::new();
-    for group in groups.subscription_group_table.keys() {
+    for (group, _) in rows(&groups, GROUPS) {
         for connection in admin.members(address, group).await?.connection_set {
             clients.insert(format!(
                 "{}%{}",
@@ -313,23 +324,25 @@ async fn figures(admin: &Admin, address: &str) -> Result<Figures, ClientError> {
         transactions.1,
         timed.1,
     ];
+    let mut environment = Map::new();
+    if let Some(cpus) = cpus {
+        // What Apache takes for it.
+        environment.insert("cpuNum".to_owned(), cpus.value.as_str().into());
+    }
     let report = json!({
-        "runtimeEnv": {
-            // What Apache takes for it.
-            "cpuNum": cpus.map(|property| &property.value),
-        },
+        "runtimeEnv": environment,
         "runtimeQuota": {
             "diskRatio": {
                 "commitLogDiskRatio": text("commitLogDiskRatio"),
                 "consumeQueueDiskRatio": text("consumeQueueDiskRatio"),
             },
-            "groupSize": groups.subscription_group_table.len(),
+            "groupSize": rows(&groups, GROUPS).count(),
             "messageAverageSize": text("putMessageAverageSize"),
             "oneDayNum": {
                 "normalOneDayInNum": one_day[0], "normalOneDayOutNum": one_day[1],
                 "scheduleOneDayInNum": one_day[3], "transOneDayInNum": one_day[2],
             },
-            "topicSize": topics.topic_config_table.len(),
+            "topicSize": rows(&topics, TOPICS).count(),
             "tps": {
                 "normalInTps": tps[0], "normalOutTps": tps[1],
                 "scheduleInTps": tps[3], "transInTps": tps[2],

@@ -11,6 +11,7 @@ use remoting::protocol::body::queue_map::MessageQueue;
 use remoting::protocol::body::topic::{PERM_INHERIT, PERM_READ, PERM_WRITE, TopicConfig};
 use remoting::protocol::message::properties::{CLUSTER, TRANSACTION_PREPARED};
 use remoting::protocol::message::tags::java_hash;
+use serde_json::{Value, json};
 
 use super::Generation;
 
@@ -106,23 +107,31 @@ pub(super) fn queue(queue: &MessageQueue) -> String {
     format!("MessageQueue [topic={topic}, brokerName={broker_name}, queueId={queue_id}]")
 }
 
-/// The properties of a message, in the order of Java's hash map.
+/// In the order of a Java hash map that begins with so many slots; within a slot they stand as they came.
+pub(super) fn in_hash_order<V>(
+    mut entries: Vec<(&String, V)>,
+    mut slots: u32,
+) -> Vec<(&String, V)> {
+    while entries.len() * 4 > slots as usize * 3 {
+        slots *= 2;
+    }
+    entries.sort_by_key(|(name, _)| {
+        let hash = java_hash(name).cast_unsigned();
+        (hash ^ (hash >> 16)) & (slots - 1)
+    });
+    entries
+}
+
+/// The properties of a message.
 pub(super) fn properties(properties: &BTreeMap<String, String>, generation: Generation) -> String {
-    let mut slots: u32 = match generation {
+    let slots = match generation {
         Generation::Four => 16,
         Generation::Five => 128,
     };
-    while properties.len() * 4 > slots as usize * 3 {
-        slots *= 2;
-    }
-    let slot = |name: &str| {
-        let hash = java_hash(name).cast_unsigned();
-        (hash ^ (hash >> 16)) & (slots - 1)
-    };
     let mut entries: Vec<_> = properties.iter().collect();
-    // Within a slot they stand as they came, and what a broker adds comes last.
-    entries.sort_by_key(|(name, _)| (slot(name), *name == CLUSTER));
-    map(entries)
+    // What a broker adds comes last.
+    entries.sort_by_key(|(name, _)| *name == CLUSTER);
+    map(in_hash_order(entries, slots))
 }
 
 /// A message that was read from a queue.
@@ -194,39 +203,124 @@ pub(super) fn topic(config: &TopicConfig, generation: Generation) -> String {
     )
 }
 
-pub(super) fn group(config: &SubscriptionGroupConfig) -> String {
-    let fields: Vec<String> = group_fields(config)
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    format!("SubscriptionGroupConfig [{}]", fields.join(", "))
+/// All settings of a topic that the class of this generation has.
+pub(super) fn whole_topic(told: &Value, generation: Generation) -> Value {
+    let mut topic = told.clone();
+    if generation == Generation::Five && topic["attributes"].is_null() {
+        topic["attributes"] = json!({});
+    }
+    topic
 }
 
-/// In the order of Apache's class.
-pub(super) fn group_fields(config: &SubscriptionGroupConfig) -> [(&'static str, String); 9] {
-    [
-        ("groupName", config.group_name.clone()),
-        ("consumeEnable", config.consume_enable.to_string()),
-        (
-            "consumeFromMinEnable",
-            config.consume_from_min_enable.to_string(),
-        ),
-        (
-            "consumeBroadcastEnable",
-            config.consume_broadcast_enable.to_string(),
-        ),
-        ("retryQueueNums", config.retry_queue_nums.to_string()),
-        ("retryMaxTimes", config.retry_max_times.to_string()),
-        ("brokerId", config.broker_id.to_string()),
-        (
-            "whichBrokerWhenConsumeSlowly",
-            config.which_broker_when_consume_slowly.to_string(),
-        ),
-        (
-            "notifyConsumerIdsChangedEnable",
-            config.notify_consumer_ids_changed_enable.to_string(),
-        ),
-    ]
+/// Settings of a group in the order of Apache's class, and those that only the class of 5.x has.
+const GROUP_FIELDS: [(&str, Option<Generation>); 15] = [
+    ("groupName", None),
+    ("consumeEnable", None),
+    ("consumeFromMinEnable", None),
+    ("consumeBroadcastEnable", None),
+    ("consumeMessageOrderly", Some(Generation::Five)),
+    ("retryQueueNums", None),
+    ("retryMaxTimes", None),
+    ("groupRetryPolicy", Some(Generation::Five)),
+    ("brokerId", None),
+    ("whichBrokerWhenConsumeSlowly", None),
+    ("notifyConsumerIdsChangedEnable", None),
+    ("groupSysFlag", Some(Generation::Five)),
+    ("consumeTimeoutMinute", Some(Generation::Five)),
+    ("subscriptionDataSet", Some(Generation::Five)),
+    ("attributes", Some(Generation::Five)),
+];
+
+/// All settings of a group: those that were not told are as in a new one.
+pub(super) fn whole_group(told: &Value, generation: Generation) -> Value {
+    let mut group = json!(SubscriptionGroupConfig::default());
+    let of_five = json!({
+        "consumeMessageOrderly": false, "groupRetryPolicy": {"type": "CUSTOMIZED"}, "groupSysFlag": 0,
+        "consumeTimeoutMinute": 15, "attributes": {},
+    });
+    let of_five = (generation == Generation::Five).then_some(&of_five);
+    for settings in of_five.into_iter().chain([told]) {
+        for (name, value) in settings.as_object().into_iter().flatten() {
+            group[name] = value.clone();
+        }
+    }
+    group
+}
+
+/// The fields of a group's class; nothing where it has `null`.
+pub(super) fn group_fields(
+    told: &Value,
+    generation: Generation,
+) -> Vec<(&'static str, Option<String>)> {
+    let group = whole_group(told, generation);
+    GROUP_FIELDS
+        .iter()
+        .filter(|(_, only)| only.is_none_or(|only| only == generation))
+        .map(|(name, _)| (*name, group_value(name, &group[*name])))
+        .collect()
+}
+
+fn group_value(name: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => Some(list(
+            items.iter().map(|item| or_null(group_value(name, item))),
+        )),
+        Value::Object(fields) => {
+            let of_class = |class: &str, names: &[&'static str]| {
+                let field = |name: &&'static str| {
+                    let value = fields.get(*name).unwrap_or(&Value::Null);
+                    (*name, group_value(name, value))
+                };
+                class_of_five(class, names.iter().map(field))
+            };
+            Some(match name {
+                "groupRetryPolicy" => of_class(
+                    "GroupRetryPolicy",
+                    &["type", "exponentialRetryPolicy", "customizedRetryPolicy"],
+                ),
+                "exponentialRetryPolicy" => {
+                    of_class("ExponentialRetryPolicy", &["initial", "max", "multiplier"])
+                }
+                "customizedRetryPolicy" => of_class("CustomizedRetryPolicy", &["next"]),
+                "subscriptionDataSet" => of_class(
+                    "SimpleSubscriptionData",
+                    &["topic", "expressionType", "expression", "version"],
+                ),
+                _ => map(fields
+                    .iter()
+                    .map(|(key, value)| (key, or_null(group_value(key, value))))),
+            })
+        }
+        other => Some(other.to_string()),
+    }
+}
+
+/// `Class{a=b, c=null}`, as classes of 5.x tell of themselves.
+fn class_of_five<'a>(
+    class: &str,
+    fields: impl IntoIterator<Item = (&'a str, Option<String>)>,
+) -> String {
+    format!(
+        "{class}{}",
+        map(fields
+            .into_iter()
+            .map(|(name, value)| (name, or_null(value))))
+    )
+}
+
+pub(super) fn group(told: &Value, generation: Generation) -> String {
+    let class = "SubscriptionGroupConfig";
+    let fields = group_fields(told, generation);
+    match generation {
+        Generation::Four => {
+            let fields = fields.into_iter();
+            let fields = fields.map(|(name, value)| format!("{name}={}", or_null(value)));
+            format!("{class} {}", list(fields))
+        }
+        Generation::Five => class_of_five(class, fields),
+    }
 }
 
 /// `+a=b,+c=d,-e` into what to add (with `+`) and what to drop (with `-`).
@@ -298,6 +392,29 @@ mod tests {
         assert_eq!(
             topic(&config, Generation::Five),
             format!("{text}, attributes={{}}]")
+        );
+    }
+
+    #[test]
+    fn a_group_is_printed_as_its_class_does() {
+        let told = json!({
+            "groupName": "G", "retryMaxTimes": 3, "attributes": {"+a": "b"},
+            "groupRetryPolicy": {"type": "CUSTOMIZED", "customizedRetryPolicy": {"next": [1000, 5000]}},
+        });
+        assert_eq!(
+            group(&told, Generation::Four),
+            "SubscriptionGroupConfig [groupName=G, consumeEnable=true, consumeFromMinEnable=true, \
+             consumeBroadcastEnable=true, retryQueueNums=1, retryMaxTimes=3, brokerId=0, \
+             whichBrokerWhenConsumeSlowly=1, notifyConsumerIdsChangedEnable=true]"
+        );
+        assert_eq!(
+            group(&told, Generation::Five),
+            "SubscriptionGroupConfig{groupName=G, consumeEnable=true, consumeFromMinEnable=true, \
+             consumeBroadcastEnable=true, consumeMessageOrderly=false, retryQueueNums=1, retryMaxTimes=3, \
+             groupRetryPolicy=GroupRetryPolicy{type=CUSTOMIZED, exponentialRetryPolicy=null, \
+             customizedRetryPolicy=CustomizedRetryPolicy{next=[1000, 5000]}}, brokerId=0, \
+             whichBrokerWhenConsumeSlowly=1, notifyConsumerIdsChangedEnable=true, groupSysFlag=0, \
+             consumeTimeoutMinute=15, subscriptionDataSet=null, attributes={+a=b}}"
         );
     }
 }

@@ -98,23 +98,30 @@ async fn reset(call: &Call<'_>) -> Result<Exit> {
         };
         return reset_queue(call, address, &queue, timestamp).await;
     }
-    let Some(offsets) = reset_members(call, timestamp, force).await? else {
-        out!(
-            call,
-            "rollback consumer offset by specified consumerGroup[{group}], topic[{topic}], force[{force}], \
-             timestamp(string)[{text}], timestamp(long)[{timestamp}]\n"
-        );
-        return reset_offline(call, timestamp, force).await;
+    let ([by_tool, by_members], column) = match call.generation {
+        Generation::Four => (
+            [
+                "rollback consumer offset by specified consumerGroup",
+                "rollback consumer offset by specified group",
+            ],
+            ROLLBACK,
+        ),
+        Generation::Five => (
+            [
+                "reset consumer offset by specified consumerGroup",
+                "start reset consumer offset by specified, group",
+            ],
+            "#resetOffset",
+        ),
     };
-    let verb = match call.generation {
-        Generation::Four => "rollback",
-        Generation::Five => "start reset",
-    };
-    out!(
-        call,
-        "{verb} consumer offset by specified group[{group}], topic[{topic}], force[{force}], \
-         timestamp(string)[{text}], timestamp(long)[{timestamp}]\n"
+    let what = format!(
+        "[{group}], topic[{topic}], force[{force}], timestamp(string)[{text}], timestamp(long)[{timestamp}]"
     );
+    let Some(offsets) = reset_members(call, timestamp, force).await? else {
+        out!(call, "{by_tool}{what}\n");
+        return reset_offline(call, timestamp, force, column).await;
+    };
+    out!(call, "{by_members}{what}\n");
     print_offsets(call, &offsets)
 }
 
@@ -122,7 +129,7 @@ async fn skip(call: &Call<'_>) -> Result<Exit> {
     let force = call.is_true("f").unwrap_or(true);
     match reset_members(call, LATEST, force).await? {
         Some(offsets) => print_offsets(call, &offsets),
-        None => reset_offline(call, LATEST, force).await,
+        None => reset_offline(call, LATEST, force, ROLLBACK).await,
     }
 }
 
@@ -145,8 +152,11 @@ async fn reset_queue(
     let offset = match call.number("o")? {
         Some(offset) => offset,
         None => {
-            let found = call.admin.offset_by_time(address, queue, timestamp).await;
-            found.map_err(|e| failed(&e))?
+            let boundary = boundary(call.generation);
+            let found = call
+                .admin
+                .offset_by_time(address, queue, timestamp, boundary);
+            found.await.map_err(|e| failed(&e))?
         }
     };
     out!(call, "reset consumer offset to {offset}\n");
@@ -219,8 +229,11 @@ fn print_offsets(call: &Call<'_>, offsets: &[(MessageQueue, i64)]) -> Result<Exi
     Ok(Exit::Done)
 }
 
+/// The column of offsets where a group goes on.
+const ROLLBACK: &str = "#rollbackOffset";
+
 /// Moves the offsets of a group that has no members, queue by queue.
-async fn reset_offline(call: &Call<'_>, timestamp: i64, force: bool) -> Result<Exit> {
+async fn reset_offline(call: &Call<'_>, timestamp: i64, force: bool, column: &str) -> Result<Exit> {
     let (group, topic) = (call.text("g"), call.text("t"));
     out!(
         call,
@@ -230,15 +243,21 @@ async fn reset_offline(call: &Call<'_>, timestamp: i64, force: bool) -> Result<E
         "#brokerOffset",
         "#consumerOffset",
         "#timestampOffset",
-        "#rollbackOffset"
+        column
     );
     let route = call.route(topic).await?;
     call.each(
         asking::one_address_each(&route),
         &format!("move group '{group}'"),
         |admin, address| {
-            let (group, topic) = (group.to_owned(), topic.to_owned());
-            async move { reset_broker(&admin, &address, &group, &topic, timestamp, force).await }
+            let reset = Reset {
+                group: group.to_owned(),
+                topic: topic.to_owned(),
+                timestamp,
+                force,
+                boundary: boundary(call.generation),
+            };
+            async move { reset.on(&admin, &address).await }
         },
         |_, moved| {
             for Moved {
@@ -273,54 +292,73 @@ struct Moved {
     is: i64,
 }
 
-async fn reset_broker(
-    admin: &client::Admin,
-    address: &str,
-    group: &str,
-    topic: &str,
+/// Tools of 5.x go on at the first message since a time; those of 4.9 leave the choice to the broker.
+fn boundary(generation: Generation) -> Option<&'static str> {
+    (generation == Generation::Five).then_some("LOWER")
+}
+
+/// Where a group without members is to go on.
+struct Reset {
+    group: String,
+    topic: String,
     timestamp: i64,
     force: bool,
-) -> Result<Vec<Moved>, ClientError> {
-    let stats = admin.consume_stats(address, group, None).await?;
-    let mut queues: Vec<(MessageQueue, OffsetWrapper)> = stats
-        .offset_table
-        .0
-        .into_iter()
-        .filter(|(queue, _)| queue.topic == topic)
-        .collect();
-    if queues.is_empty() {
-        // It has never consumed the topic: all queues, from their first message on.
-        let ranges = admin.topic_stats(address, topic).await?.offset_table.0;
-        let start =
-            |(queue, range): (MessageQueue, remoting::protocol::body::stats::TopicOffset)| {
-                let was = OffsetWrapper {
-                    broker_offset: range.max_offset,
-                    consumer_offset: range.min_offset,
-                    ..OffsetWrapper::default()
+    boundary: Option<&'static str>,
+}
+
+impl Reset {
+    async fn on(&self, admin: &client::Admin, address: &str) -> Result<Vec<Moved>, ClientError> {
+        let Self {
+            group,
+            topic,
+            timestamp,
+            force,
+            boundary,
+        } = self;
+        let stats = admin.consume_stats(address, group, None).await?;
+        let mut queues: Vec<(MessageQueue, OffsetWrapper)> = stats
+            .offset_table
+            .0
+            .into_iter()
+            .filter(|(queue, _)| queue.topic == *topic)
+            .collect();
+        if queues.is_empty() {
+            // It has never consumed the topic: all queues, from their first message on.
+            let ranges = admin.topic_stats(address, topic).await?.offset_table.0;
+            let start =
+                |(queue, range): (MessageQueue, remoting::protocol::body::stats::TopicOffset)| {
+                    let was = OffsetWrapper {
+                        broker_offset: range.max_offset,
+                        consumer_offset: range.min_offset,
+                        ..OffsetWrapper::default()
+                    };
+                    (queue, was)
                 };
-                (queue, was)
-            };
-        queues = ranges.into_iter().map(start).collect();
-    }
-    let mut moved = Vec::new();
-    for (queue, was) in queues {
-        let found = match timestamp {
-            LATEST => was.broker_offset,
-            time => admin.offset_by_time(address, &queue, time).await?,
-        };
-        let mut is = was.consumer_offset;
-        if force || found <= is {
-            is = found;
-            admin.put_offset(address, group, &queue, is).await?;
+            queues = ranges.into_iter().map(start).collect();
         }
-        moved.push(Moved {
-            queue,
-            was,
-            found,
-            is,
-        });
+        let mut moved = Vec::new();
+        for (queue, was) in queues {
+            let found = match *timestamp {
+                LATEST => was.broker_offset,
+                time => {
+                    let found = admin.offset_by_time(address, &queue, time, *boundary);
+                    found.await?
+                }
+            };
+            let mut is = was.consumer_offset;
+            if *force || found <= is {
+                is = found;
+                admin.put_offset(address, group, &queue, is).await?;
+            }
+            moved.push(Moved {
+                queue,
+                was,
+                found,
+                is,
+            });
+        }
+        Ok(moved)
     }
-    Ok(moved)
 }
 
 async fn clone(call: &Call<'_>) -> Result<Exit> {

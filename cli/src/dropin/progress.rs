@@ -327,7 +327,7 @@ async fn status(call: &Call<'_>) -> Result<Exit> {
             .await;
         let info =
             info.map_err(|e| CliError::client(format!("cannot ask client '{client_id}'"), &e))?;
-        out!(call, "{}", running_info::text(&info));
+        out!(call, "{}", running_info::text(&info, call.generation));
         return Ok(exit);
     }
     out!(
@@ -347,7 +347,8 @@ async fn status(call: &Call<'_>) -> Result<Exit> {
     for (index, (connection, info)) in answered.enumerate() {
         let id = &connection.client_id;
         let file = format!("{folder}/{id}");
-        asking::write(&file, running_info::text(info).as_bytes())?;
+        let text = running_info::text(info, call.generation);
+        asking::write(&file, text.as_bytes())?;
         let version = version_name(connection.version);
         out!(call, "{:<10} {id:<40} {version:<20} {file}\n", index + 1);
     }

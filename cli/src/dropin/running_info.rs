@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use remoting::protocol::body::client::{ConsumerRunningInfo, ProcessQueueInfo, SubscriptionData};
+use remoting::protocol::body::client::{
+    ConsumerRunningInfo, PopProcessQueueInfo, ProcessQueueInfo, SubscriptionData,
+};
 
-use super::java;
+use super::{Generation, java};
 
 /// A client that has just started may not have all its subscriptions yet.
 const SETTLED_MS: i64 = 120_000;
@@ -12,13 +14,15 @@ const SETTLED_MS: i64 = 120_000;
 const BLOCKED_MS: i64 = 60_000;
 
 /// All of it, in Apache's sections.
-pub(super) fn text(info: &ConsumerRunningInfo) -> String {
+pub(super) fn text(info: &ConsumerRunningInfo, generation: Generation) -> String {
     let mut text = "#Consumer Properties#\n".to_owned();
-    for (key, value) in &info.properties {
+    for (key, value) in java::in_hash_order(info.properties.iter().collect(), 16) {
         text += &format!("{key:<40}: {value}\n");
     }
     text += "\n\n#Consumer Subscription#\n";
-    for (number, subscription) in (1..).zip(&info.subscription_set) {
+    let mut subscriptions: Vec<_> = info.subscription_set.iter().collect();
+    subscriptions.sort_by_cached_key(|s| format!("{}@{}", s.topic, s.sub_string));
+    for (number, subscription) in (1..).zip(subscriptions) {
         text += &format!(
             "{number:03} Topic: {:<40} ClassFilter: {:<8} SubExpression: {}\n",
             subscription.topic, subscription.class_filter_mode, subscription.sub_string
@@ -49,6 +53,21 @@ pub(super) fn text(info: &ConsumerRunningInfo) -> String {
             queue_state(state)
         );
     }
+    if generation == Generation::Five {
+        text += &format!(
+            "\n\n#Consumer Pop Detail#\n{:<32}  {:<32}  {:<4}  {:<20}\n",
+            "#Topic", "#Broker Name", "#QID", "#ProcessQueueInfo"
+        );
+        for (queue, state) in &info.mq_pop_table.0 {
+            text += &format!(
+                "{:<32}  {:<32}  {:<4}  {}\n",
+                queue.topic,
+                queue.broker_name,
+                queue.queue_id,
+                pop_state(state)
+            );
+        }
+    }
     text += "\n\n#Consumer RT&TPS#\n";
     text += &format!(
         "{:<64}  {:>14} {:>14} {:>14} {:>14} {:>18} {:>25}\n",
@@ -71,6 +90,12 @@ pub(super) fn text(info: &ConsumerRunningInfo) -> String {
             figure("consumeFailedTPS"),
             figures["consumeFailedMsgs"].as_i64().unwrap_or(0)
         );
+    }
+    if generation == Generation::Five {
+        text += "\n\n#User Consume Info#\n";
+        for (key, value) in &info.user_consumer_info {
+            text += &format!("{key:<40}: {value}\n");
+        }
     }
     if let Some(stacks) = &info.jstack {
         text += &format!("\n\n#Consumer jstack#\n{stacks}");
@@ -97,6 +122,13 @@ fn queue_state(state: &ProcessQueueInfo) -> String {
         state.droped,
         java::digits(state.last_pull_timestamp),
         java::digits(state.last_consume_timestamp),
+    )
+}
+
+fn pop_state(state: &PopProcessQueueInfo) -> String {
+    format!(
+        "PopProcessQueueInfo [waitAckCount:{}, droped:{}, lastPopTimestamp:{}]",
+        state.wait_ack_count, state.droped, state.last_pop_timestamp
     )
 }
 

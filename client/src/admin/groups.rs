@@ -22,14 +22,17 @@ impl Admin {
         &self,
         broker: &str,
     ) -> Result<BTreeMap<String, SubscriptionGroupConfig>, ClientError> {
-        Ok(self.group_table(broker).await?.subscription_group_table)
+        let code = RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG;
+        let table: SubscriptionGroupWrapper = self.ask(broker, code, &NoFields {}).await?;
+        Ok(table.subscription_group_table)
     }
 
-    /// The same, with its version.
+    /// The same as a broker tells it: with the version of the table, and with what only brokers of 5.x know
+    /// of a group.
     ///
     /// # Errors
     /// Any of [`ClientError`].
-    pub async fn group_table(&self, broker: &str) -> Result<SubscriptionGroupWrapper, ClientError> {
+    pub async fn group_table(&self, broker: &str) -> Result<Value, ClientError> {
         let code = RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG;
         self.ask(broker, code, &NoFields {}).await
     }
@@ -43,17 +46,15 @@ impl Admin {
         broker: &str,
         group: &SubscriptionGroupConfig,
     ) -> Result<(), ClientError> {
-        check_group(&group.group_name)?;
-        let request = RemotingCommand::request(RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP)
-            .with_body(fastjson::to_vec(group)?);
-        self.client().call_ok(broker, request).await.map(drop)
+        self.put_group_json(broker, &json!(group)).await
     }
 
     /// As [`Self::put_group`], with settings that only brokers of 5.x know.
     ///
     /// # Errors
-    /// Any of [`ClientError`].
+    /// As there.
     pub async fn put_group_json(&self, broker: &str, group: &Value) -> Result<(), ClientError> {
+        check_group(group["groupName"].as_str().unwrap_or_default())?;
         let request = RemotingCommand::request(RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP)
             .with_body(fastjson::to_vec(group)?);
         self.client().call_ok(broker, request).await.map(drop)
@@ -121,8 +122,7 @@ impl Admin {
         group: &str,
         change: impl FnOnce(&mut SubscriptionGroupConfig),
     ) -> Result<(SubscriptionGroupConfig, SubscriptionGroupConfig), ClientError> {
-        let code = RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG;
-        let mut table: Value = self.ask(broker, code, &NoFields {}).await?;
+        let mut table = self.group_table(broker).await?;
         let stored = table
             .get_mut("subscriptionGroupTable")
             .and_then(|groups| groups.get_mut(group));

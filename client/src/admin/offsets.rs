@@ -180,7 +180,7 @@ impl Admin {
     }
 
     /// Offset of the message of a queue that was stored at a time, in milliseconds since the epoch,
-    /// or next to it.
+    /// or next to it: before or behind it, or, with the boundary `LOWER`, at the first one since.
     ///
     /// # Errors
     /// Any of [`ClientError`].
@@ -189,12 +189,13 @@ impl Admin {
         broker: &str,
         queue: &MessageQueue,
         timestamp: i64,
+        boundary: Option<&str>,
     ) -> Result<i64, ClientError> {
         let header = SearchOffsetRequestHeader {
             topic: queue.topic.clone(),
             queue_id: queue.queue_id,
             timestamp,
-            boundary_type: None,
+            boundary_type: boundary.map(str::to_owned),
         };
         let code = RequestCode::SEARCH_OFFSET_BY_TIMESTAMP;
         let answer = self.tell(broker, code, &header).await?;

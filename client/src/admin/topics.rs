@@ -38,17 +38,16 @@ impl Admin {
     /// # Errors
     /// Any of [`ClientError`].
     pub async fn topics(&self, broker: &str) -> Result<BTreeMap<String, TopicConfig>, ClientError> {
-        Ok(self.topic_table(broker).await?.topic_config_table)
+        let code = RequestCode::GET_ALL_TOPIC_CONFIG;
+        let table: TopicConfigSerializeWrapper = self.ask(broker, code, &NoFields {}).await?;
+        Ok(table.topic_config_table)
     }
 
-    /// The same, with its version.
+    /// The same as a broker tells it: with the version of the table, and with what only brokers of 5.x have.
     ///
     /// # Errors
     /// Any of [`ClientError`].
-    pub async fn topic_table(
-        &self,
-        broker: &str,
-    ) -> Result<TopicConfigSerializeWrapper, ClientError> {
+    pub async fn topic_table(&self, broker: &str) -> Result<Value, ClientError> {
         let code = RequestCode::GET_ALL_TOPIC_CONFIG;
         self.ask(broker, code, &NoFields {}).await
     }

@@ -345,7 +345,6 @@ impl Group {
             ("PROP_CONSUMER_START_TIMESTAMP", self.started.to_string()),
         ];
         ConsumerRunningInfo {
-            jstack: None,
             mq_table: self
                 .queues()
                 .assigned
@@ -356,8 +355,8 @@ impl Group {
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
-            status_table: BTreeMap::new(),
             subscription_set: self.subscription_data(),
+            ..ConsumerRunningInfo::default()
         }
     }
 }

@@ -205,7 +205,8 @@ impl Reset {
                 // 4.x finds the last message for any later time, and would have it read again.
                 Target::Time(time) if time > range.last_update_timestamp => None,
                 Target::Time(time) => {
-                    Some(admin.offset_by_time(&broker.address, &queue, time).await?)
+                    let found = admin.offset_by_time(&broker.address, &queue, time, None);
+                    Some(found.await?)
                 }
                 _ => None,
             };

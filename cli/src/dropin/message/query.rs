@@ -202,7 +202,7 @@ async fn resend(call: &Call<'_>, id: &str) -> Result<Exit> {
     let producer = Producer::new(client, group).map_err(|e| failed(&e))?;
     let result = producer.send(&again).await.map_err(|e| failed(&e))?;
     producer.close().await;
-    out!(call, "{}", send_result(&result));
+    out!(call, "{}", send_result(&result, call.generation));
     Ok(Exit::Done)
 }
 

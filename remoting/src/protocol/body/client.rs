@@ -196,10 +196,16 @@ pub struct ProducerInfo {
 pub struct ConsumerRunningInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jstack: Option<String>,
+    /// Of consumers of 5.x that pop. Ours do not.
+    #[serde(skip_serializing)]
+    pub mq_pop_table: QueueMap<PopProcessQueueInfo>,
     pub mq_table: QueueMap<ProcessQueueInfo>,
     pub properties: BTreeMap<String, String>,
     pub status_table: BTreeMap<String, serde_json::Value>,
     pub subscription_set: Vec<SubscriptionData>,
+    /// What an application of 5.x adds itself. Ours do not.
+    #[serde(skip_serializing)]
+    pub user_consumer_info: BTreeMap<String, String>,
 }
 
 /// A queue as its consumer sees it. Offsets count messages, times are milliseconds since the epoch.
@@ -221,6 +227,17 @@ pub struct ProcessQueueInfo {
     pub transaction_msg_max_offset: i64,
     pub transaction_msg_min_offset: i64,
     pub try_unlock_times: i64,
+}
+
+/// A queue as a consumer sees it that pops.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PopProcessQueueInfo {
+    /// Apache's spelling.
+    pub droped: bool,
+    /// Milliseconds since the epoch.
+    pub last_pop_timestamp: i64,
+    pub wait_ack_count: i32,
 }
 
 /// Answer of a consumer to `CONSUME_MESSAGE_DIRECTLY` (309).
