@@ -393,6 +393,7 @@ fn run_all(release: Release, maker: Maker, with_java: bool) -> Vec<Outcome> {
         let outcome = match words[0].as_str() {
             "START-CONSUMER" => {
                 consumer = Some(start_consumer(
+                    maker,
                     &namesrv.address(),
                     &words[1],
                     &words[2],
@@ -444,21 +445,38 @@ fn in_order(file: &[u8]) -> String {
     format!("\n{value:#}")
 }
 
-/// A member of the group that has consumed what there is, and said so to the broker.
-fn start_consumer(namesrv: &str, topic: &str, group: &str, home: &Path) -> Process {
+/// A member of the group that reads the topic and what comes again, has consumed what there is, and said so to the broker.
+fn start_consumer(maker: Maker, namesrv: &str, topic: &str, group: &str, home: &Path) -> Process {
     let words = [
         "consume", topic, "--group", group, "--from", "first", "--follow", "-o", "jsonl", "-n",
         namesrv,
     ];
     let output = home.join("consumer.out");
     let process = Process::spawn(&mut mq::command(words), &output);
-    mq_tests::wait::until("the group to have committed all", PATIENCE, || {
-        let lag = mq::command(["group", "lag", group, "-o", "json", "-n", namesrv])
+    let rows = |words: &[&str]| -> Option<Vec<serde_json::Value>> {
+        let more = ["-o", "json", "-n", namesrv];
+        let output = mq::command(words.iter().chain(&more).copied())
             .output()
             .ok()?;
-        let rows: serde_json::Value = serde_json::from_slice(&lag.stdout).ok()?;
-        let row = rows.as_array()?.first()?;
-        (row["lag"] == 0 && row["members"] == 1).then_some(())
+        serde_json::from_slice(&output.stdout).ok()
+    };
+    let retry = format!("%RETRY%{group}");
+    // Asked where an empty queue begins, brokers of 5.3.3 do not know, so that its reader commits that.
+    let committed = match maker {
+        Maker::Apache("5.3.3") => vec![topic, &retry],
+        _ => vec![topic],
+    };
+    mq_tests::wait::until("the group to have committed all", PATIENCE, || {
+        let lag = rows(&["group", "lag", group])?;
+        let consumed = |topic: &&str| {
+            let mut rows = lag.iter().filter(|row| row["topic"] == **topic);
+            rows.any(|row| row["lag"] == 0 && row["members"] == 1)
+        };
+        let members = rows(&["group", "members", group])?;
+        let client = members.first()?["client"].as_str()?;
+        let queues = rows(&["client", "show", client])?;
+        let owned = |topic: &str| queues.iter().any(|queue| queue["topic"] == topic);
+        (committed.iter().all(consumed) && owned(topic) && owned(&retry)).then_some(())
     });
     process
 }
@@ -524,7 +542,11 @@ fn masked(printed: &str, compare: Compare) -> String {
     }
 }
 
-/// The table of a release: verb → cells, of which `same` is checked and any other text is the reason.
+/// What a cell may say instead of a reason: it prints what Apache's tool prints on Apache's servers, or on ours.
+const CHECKED: [&str; 2] = ["same", AS_JAVA];
+const AS_JAVA: &str = "as Apache's tool";
+
+/// The table of a release: verb → cells.
 fn table(release: &Release) -> BTreeMap<String, Vec<String>> {
     let title = format!("{}, measured by {}\n", release.columns, release.version);
     let part = include_str!("mqadmin/table.md")
@@ -573,16 +595,17 @@ fn compare(release: Release) {
         ended.collect::<Vec<_>>().into_iter()
     });
     let expected = outcomes.next().expect("four runs");
+    let outcomes: Vec<_> = outcomes.collect();
     let table = table(&release);
     let mut wrong = Vec::new();
-    // Whether a verb differs in a column, in any of its steps.
+    // Whether a verb differs in a column that gives a reason, in any of its steps.
     let mut reasons: BTreeMap<(&str, usize), bool> = BTreeMap::new();
     for (column, (name, run)) in ["Java on ours", "drop-in on Apache's", "drop-in on ours"]
         .iter()
-        .zip(outcomes)
+        .zip(&outcomes)
         .enumerate()
     {
-        for (((compare, line), expected), found) in release.steps().zip(&expected).zip(&run) {
+        for (step, (compare, line)) in release.steps().enumerate() {
             let verb = verb_of(line);
             if verb.ends_with("CONSUMER") {
                 continue;
@@ -590,21 +613,27 @@ fn compare(release: Release) {
             let cells = table
                 .get(verb)
                 .unwrap_or_else(|| panic!("{verb} is not in the table"));
+            let (measure, expected) = match &*cells[column] {
+                AS_JAVA => ("our servers", &outcomes[0][step]),
+                _ => ("Apache's servers", &expected[step]),
+            };
+            let found = &run[step];
             let wanted = masked(&expected.printed, *compare);
             let got = masked(&found.printed, *compare);
             let differs = wanted != got || expected.failed != found.failed;
-            *reasons.entry((verb, column)).or_insert(false) |= differs;
-            if cells[column] == "same" && differs {
+            if !CHECKED.contains(&&*cells[column]) {
+                *reasons.entry((verb, column)).or_insert(false) |= differs;
+            } else if differs {
                 wrong.push(format!(
-                    "{name}: {line}\n--- Apache's tool on Apache's servers (failed: {})\n{wanted}\n--- here (failed: {})\n{got}\n",
+                    "{name}: {line}\n--- Apache's tool on {measure} (failed: {})\n{wanted}\n--- here (failed: {})\n{got}\n",
                     expected.failed, found.failed
                 ));
             }
         }
     }
     for ((verb, column), differs) in reasons {
-        let cell = &table[verb][column];
-        if cell != "same" && !differs {
+        if !differs {
+            let cell = &table[verb][column];
             wrong.push(format!("{verb}: the same now, and no longer '{cell}'"));
         }
     }
