@@ -297,7 +297,7 @@ impl Connection {
         }
     }
 
-    async fn serve<S: Service>(
+    pub(super) async fn serve<S: Service>(
         self: &Arc<Self>,
         stream: impl Stream,
         service: &S,
@@ -337,7 +337,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-enum Ended {
+pub(super) enum Ended {
     Io(io::Error),
     Frame(FrameError),
     Refused(Refused),
@@ -385,9 +385,11 @@ impl<T: Stream> Task<'_, T> {
                 continue;
             }
             let interest = match (blocked, flooded) {
-                (false, _) => Interest::READABLE,
-                (true, true) => Interest::WRITABLE,
+                (false, false) => Interest::READABLE,
                 (true, false) => Interest::READABLE | Interest::WRITABLE,
+                (true, true) => Interest::WRITABLE,
+                // Other threads have answered since: there is more to write first.
+                (false, true) => continue,
             };
             let ready = tokio::select! {
                 ready = self.stream.ready(interest) => ready?,
@@ -436,7 +438,8 @@ impl<T: Stream> Task<'_, T> {
         Ok(true)
     }
 
-    /// As [`read_batch`](Self::read_batch), continuing an incomplete frame in its own buffer.
+    /// As [`read_batch`](Self::read_batch), continuing an incomplete frame in its own buffer. No whole frame may wait
+    /// there.
     fn read_partial<S: Service>(&mut self, service: &S, limits: &Limits) -> Result<bool, Ended> {
         let have = self.partial.len();
         let wanted = frame_length(&self.partial, limits.frame_bytes)?

@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use tokio::io::{Interest, Ready};
+
 use super::answer::Answer;
-use super::connection::{CallError, Connection, Limits};
+use super::connection::{CallError, Connection, Limits, Service};
 use super::listener::{Listening, bind};
 use super::router::{Lane, Pool, Refusal, Reply, Request, Router, Routes, Server};
 use super::rpc::{NoService, RpcClient};
-use super::tls::{ClientAuth, TlsError, TlsMode, TlsServer, TlsSettings};
+use super::tls::{ClientAuth, Stream, TlsError, TlsMode, TlsServer, TlsSettings};
 use super::workers::{Priority, Workers};
 use crate::protocol::codes::{RequestCode, ResponseCode};
-use crate::protocol::command::RemotingCommand;
+use crate::protocol::command::{CommandView, RemotingCommand};
 use crate::protocol::properties::Value;
 
 const ECHO: RequestCode = RequestCode(9001);
@@ -27,6 +29,8 @@ const COUNT: RequestCode = RequestCode(9006);
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 const LARGE_BYTES: usize = 256 * 1024;
+/// More output than may wait.
+const FLOOD_BYTES: usize = 5 * 1024 * 1024;
 
 struct Echo {
     closed: mpsc::Sender<u64>,
@@ -304,6 +308,79 @@ async fn requests_wait_while_the_peer_does_not_read_its_answers() {
     .await
     .unwrap();
     server.shutdown(TIMEOUT).await;
+}
+
+/// A peer of two requests that came with one read; it takes all output at once.
+struct TwoRequests {
+    connection: Arc<Connection>,
+    input: Vec<u8>,
+    /// Answers that another thread has ready when output has just gone.
+    from_elsewhere: Vec<u8>,
+}
+
+impl Stream for TwoRequests {
+    async fn ready(&self, interest: Interest) -> std::io::Result<Ready> {
+        Ok(if interest.is_readable() {
+            Ready::READABLE
+        } else {
+            Ready::WRITABLE
+        })
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = std::mem::take(&mut self.input);
+        buffer[..read.len()].copy_from_slice(&read);
+        Ok(read.len())
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn try_flush(&mut self) -> std::io::Result<bool> {
+        if self.input.is_empty() {
+            let answers = std::mem::take(&mut self.from_elsewhere);
+            self.connection.push(|out| out.extend(answers));
+        }
+        Ok(true)
+    }
+}
+
+/// Answers each request with so much that the next one has to wait.
+#[derive(Default)]
+struct Floods {
+    handled: AtomicUsize,
+}
+
+impl Service for Floods {
+    fn request(&self, connection: &Arc<Connection>, _: &CommandView<'_>, _: &[u8]) {
+        self.handled.fetch_add(1, Ordering::Relaxed);
+        connection.push(|out| out.resize(out.len() + FLOOD_BYTES, 0));
+    }
+
+    fn closed(&self, _: &Arc<Connection>) {}
+}
+
+#[tokio::test]
+async fn a_waiting_request_outlasts_answers_that_come_from_elsewhere_meanwhile() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let connection = Connection::new(&socket).unwrap();
+    let mut input = Vec::new();
+    for _ in 0..2 {
+        request(ECHO, "x").encode_into(&mut input);
+    }
+    let stream = TwoRequests {
+        connection: connection.clone(),
+        input,
+        from_elsewhere: vec![0; FLOOD_BYTES],
+    };
+    let service = Floods::default();
+    let limits = Limits::default();
+    assert!(connection.serve(stream, &service, &limits).await.is_ok());
+    assert_eq!(service.handled.load(Ordering::Relaxed), 2);
 }
 
 fn tls(mode: TlsMode) -> TlsServer {
