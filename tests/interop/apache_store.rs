@@ -150,7 +150,11 @@ fn send_all(port: u16) -> Messages {
 /// Sends message `n`, or a batch that begins with it. Returns how many it were.
 fn send(connection: &mut Connection, n: u32, sent: &mut Messages) -> u32 {
     let queue = n % QUEUES;
-    let count = if n % BATCH_EVERY == 0 { BATCH } else { 1 };
+    let count = if n.is_multiple_of(BATCH_EVERY) {
+        BATCH
+    } else {
+        1
+    };
     let messages: Vec<_> = (n..n + count).map(Message::new).collect();
     let mut fields = wire::send_fields(TOPIC, queue);
     let body = if count == 1 {

@@ -47,6 +47,10 @@ fn cycles() -> u64 {
     }
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures of a long run are its result"
+)]
 fn kill_and_restart(flush: &str) {
     // Segments of 1 MiB: some kills fall on a change of segment.
     let mut config = BrokerConfig::new(Maker::under_test(), "broker-a", &[])
@@ -110,7 +114,11 @@ fn send_until_cut(port: u16, cycle: u64, connection: u64, acknowledged: &Acknowl
         let (name, queues) = TOPICS[topic];
         let queue = (connection / TOPICS.len() as u64) as u32 % queues;
         let bodies = |number: u64| -> Vec<String> {
-            let count = if number % BATCH_EVERY == 0 { BATCH } else { 1 };
+            let count = if number.is_multiple_of(BATCH_EVERY) {
+                BATCH
+            } else {
+                1
+            };
             let body = |part| format!("{cycle}.{connection} {:08}", number * BATCH + part);
             (0..count).map(body).collect()
         };

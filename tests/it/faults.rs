@@ -89,8 +89,8 @@ impl Scene {
             let mut command = mq::command("client list -o json".split(' '));
             let output = command.env("NAMESRV_ADDR", namesrv.address()).output();
             let rows: serde_json::Value = serde_json::from_slice(&output.ok()?.stdout).ok()?;
-            let rows = rows.as_array()?.iter();
-            let row = rows.filter(|row| row["group"] == "billing").last()?;
+            let mut rows = rows.as_array()?.iter();
+            let row = rows.rfind(|row| row["group"] == "billing")?;
             Some(row["client"].as_str()?.to_owned())
         });
         run("dlq list");
