@@ -80,11 +80,11 @@ impl Offsets {
         self.read(|table| Some(table.place(group, topic, queue_id)?.next))
     }
 
-    /// The offset a group pulls from next, as far as is known: what it has not consumed in front of that is under way.
-    pub(crate) fn pulled(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+    /// The offset a group continues at, and the one it pulls from next, as far as is known: what lies between is under way.
+    pub(crate) fn progress(&self, group: &str, topic: &str, queue_id: i32) -> Option<(i64, i64)> {
         self.read(|table| {
             let place = table.place(group, topic, queue_id)?;
-            Some(place.pulled.load(Ordering::Relaxed))
+            Some((place.next, place.pulled.load(Ordering::Relaxed)))
         })
     }
 
@@ -293,15 +293,16 @@ mod tests {
     fn what_a_group_has_pulled_is_taken_back_with_its_offset() {
         let dir = tempfile::tempdir().unwrap();
         let offsets = open(&dir);
+        let pulled = || offsets.progress("G", "T", 0).map(|(_, pulled)| pulled);
         offsets.note_pulled("G", "T", 0, 32);
-        assert_eq!(offsets.pulled("G", "T", 0), None);
+        assert_eq!(pulled(), None);
         offsets.commit("G", "T", 0, 5);
-        assert_eq!(offsets.pulled("G", "T", 0), Some(5));
+        assert_eq!(pulled(), Some(5));
         offsets.note_pulled("G", "T", 0, 37);
         offsets.commit("G", "T", 0, 6);
-        assert_eq!(offsets.pulled("G", "T", 0), Some(37));
+        assert_eq!(pulled(), Some(37));
         offsets.commit("G", "T", 0, 2);
-        assert_eq!(offsets.pulled("G", "T", 0), Some(2));
+        assert_eq!(pulled(), Some(2));
     }
 
     #[test]

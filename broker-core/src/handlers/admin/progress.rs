@@ -54,12 +54,9 @@ fn add_progress(
     let broker_name = &broker.config.current().broker_name;
     for queue_id in 0..config.read_queue_nums {
         let broker_offset = broker.store.max_offset(topic, queue_id).max(0);
-        let consumer_offset = broker
-            .offsets
-            .query(group, topic, queue_id)
-            .unwrap_or(0)
-            .max(0);
-        let pulled = broker.offsets.pulled(group, topic, queue_id).unwrap_or(0);
+        let known = broker.offsets.progress(group, topic, queue_id);
+        let (next, pulled) = known.unwrap_or_default();
+        let consumer_offset = next.max(0);
         let last_timestamp = match consumer_offset {
             0 => 0,
             next => stored_at(broker, topic, queue_id, next - 1)?,
