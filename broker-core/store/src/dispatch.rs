@@ -50,24 +50,20 @@ pub(crate) fn derive(
     keys: Option<&mut Vec<i32>>,
 ) -> Derived {
     let transaction = record.sys_flag & sys_flag::TRANSACTION_MASK;
-    let mut tags = "";
-    let mut delay_level = None;
-    let mut unique_key = "";
-    let mut user_keys = "";
-    for (name, value) in properties::iter(record.properties) {
-        // Later duplicates win.
-        match name {
-            properties::TAGS => tags = value,
-            properties::DELAY => delay_level = Some(value),
-            properties::UNIQUE_KEY => unique_key = value,
-            properties::KEYS => user_keys = value,
-            _ => {}
-        }
-    }
+    let [tags, delay_level, unique_key, user_keys] = properties::pick(
+        record.properties,
+        [
+            properties::TAGS,
+            properties::DELAY,
+            properties::UNIQUE_KEY,
+            properties::KEYS,
+        ],
+    );
     if let Some(keys) = keys
         && transaction != sys_flag::TRANSACTION_ROLLBACK
     {
-        let all = std::iter::once(unique_key).chain(user_keys.split(' '));
+        let all = unique_key.into_iter();
+        let all = all.chain(user_keys.unwrap_or_default().split(' '));
         let all = all.filter(|key| !key.is_empty()).take(KEYS_MAX);
         keys.extend(all.map(|key| key_hash(record.topic, key)));
     }
@@ -75,7 +71,7 @@ pub(crate) fn derive(
         Some(level) if record.topic == SCHEDULE_TOPIC => {
             TagsRule::DelayMs(delay_of_level(level, delay_levels_ms))
         }
-        _ => TagsRule::Code(i64::from(java_hash(tags))),
+        _ => TagsRule::Code(i64::from(java_hash(tags.unwrap_or_default()))),
     };
     let in_queue = transaction == 0 || transaction == sys_flag::TRANSACTION_COMMIT;
     Derived { in_queue, tags }

@@ -1,5 +1,7 @@
 //! Walks through the log record by record, as recovery does: nothing is believed unchecked.
 
+use std::ops::Range;
+
 use remoting::protocol::message::record::{
     MAGIC_BLANK, MAGIC_V1, MAGIC_V2, MIN_BYTES, Record, peek,
 };
@@ -9,7 +11,7 @@ use crate::commit_log::CommitLog;
 use crate::fs::FileSystem;
 
 /// Bytes read at once.
-const CHUNK: usize = 1024 * 1024;
+const CHUNK: usize = 256 * 1024;
 /// Bytes that a disk fails to read at least.
 const BLOCK: usize = 4096;
 /// The first bytes of the magic numbers.
@@ -22,6 +24,8 @@ pub(crate) struct LogScan<'a, F: FileSystem> {
     check_crc: bool,
     /// Where the next record is expected.
     at: i64,
+    /// The file that the last record was in; to ask the log for it costs more than to read a small record.
+    file: Range<i64>,
     buffer: Vec<u8>,
     buffer_start: i64,
 }
@@ -44,6 +48,7 @@ impl<'a, F: FileSystem> LogScan<'a, F> {
             log,
             check_crc,
             at,
+            file: 0..0,
             buffer: Vec::new(),
             buffer_start: at,
         }
@@ -57,10 +62,13 @@ impl<'a, F: FileSystem> LogScan<'a, F> {
     /// The next record; blank records are passed over. After anything but a record, the end.
     pub(crate) fn next_record(&mut self) -> Result<Scanned<'_>, StoreError> {
         loop {
-            let Some(segment) = self.log.segment_at(self.at) else {
-                return Ok(Scanned::End);
-            };
-            let left = segment.start() + self.log.file_size() - self.at;
+            if !self.file.contains(&self.at) {
+                let Some(segment) = self.log.segment_at(self.at) else {
+                    return Ok(Scanned::End);
+                };
+                self.file = segment.start()..segment.start() + self.log.file_size();
+            }
+            let left = self.file.end - self.at;
             if left < 8 {
                 return Ok(Scanned::Invalid(format!(
                     "{left} bytes at the end of the file"
@@ -94,28 +102,26 @@ impl<'a, F: FileSystem> LogScan<'a, F> {
             let at = self.at;
             // Borrowed anew, so that the loop may go on above.
             let start = (at - self.buffer_start) as usize;
-            let checked = Record::parse(&self.buffer[start..start + size]).and_then(|record| {
-                if self.check_crc {
-                    record.verify_crc().map(|()| record)
-                } else {
-                    Ok(record)
+            let record = match Record::parse(&self.buffer[start..start + size]) {
+                Ok(record) => record,
+                Err(e) => return Ok(Scanned::Invalid(e.to_string())),
+            };
+            if self.check_crc {
+                if let Err(e) = record.verify_crc() {
+                    return Ok(Scanned::Invalid(e.to_string()));
                 }
-            });
-            return Ok(match checked {
-                Err(e) => Scanned::Invalid(e.to_string()),
-                Ok(record) if record.physical_offset != at => {
-                    Scanned::Invalid(format!("record belongs at {}", record.physical_offset))
+                // The CRC covers the body only, and properties are written last: they end with
+                // a separator or a letter, or were torn off.
+                if record.properties.last() == Some(&0) {
+                    return Ok(Scanned::Invalid("properties are cut off".to_owned()));
                 }
-                Ok(record) if self.check_crc && record.properties.last() == Some(&0) => {
-                    // The CRC covers the body only, and properties are written last: they end with
-                    // a separator or a letter, or were torn off.
-                    Scanned::Invalid("properties are cut off".to_owned())
-                }
-                Ok(record) => {
-                    self.at += size as i64;
-                    Scanned::Record(record)
-                }
-            });
+            }
+            if record.physical_offset != at {
+                let what = format!("record belongs at {}", record.physical_offset);
+                return Ok(Scanned::Invalid(what));
+            }
+            self.at += size as i64;
+            return Ok(Scanned::Record(record));
         }
     }
 

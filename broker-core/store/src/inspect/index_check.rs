@@ -162,6 +162,10 @@ pub(super) struct IndexWalk<F: FileSystem> {
     file: usize,
     number: u32,
     reader: EntryReader,
+    /// The entry of this number, once it has been read.
+    entry: Option<Entry>,
+    /// Hashes of the entries at the message that is looked at.
+    found: Vec<i32>,
 }
 
 impl<F: FileSystem> IndexWalk<F> {
@@ -178,6 +182,8 @@ impl<F: FileSystem> IndexWalk<F> {
             file,
             number: 1,
             reader: EntryReader::default(),
+            entry: None,
+            found: Vec::new(),
         };
         if let Some(file) = walk.files.get(walk.file) {
             let in_front = |number| {
@@ -191,15 +197,24 @@ impl<F: FileSystem> IndexWalk<F> {
     }
 
     fn peek(&mut self) -> Result<Option<Entry>, StoreError> {
+        if self.entry.is_some() {
+            return Ok(self.entry);
+        }
         while let Some(file) = self.files.get(self.file) {
             if self.number < file.header.next {
-                return self.reader.read(file, self.layout, self.number).map(Some);
+                self.entry = Some(self.reader.read(file, self.layout, self.number)?);
+                return Ok(self.entry);
             }
             self.file += 1;
             self.number = 1;
             self.reader = EntryReader::default();
         }
         Ok(None)
+    }
+
+    fn pass(&mut self) {
+        self.number += 1;
+        self.entry = None;
     }
 
     /// Compares the entries at a message's place with its keys. Entries in front of it name no message.
@@ -211,7 +226,7 @@ impl<F: FileSystem> IndexWalk<F> {
         findings: &mut Findings,
     ) -> Result<bool, StoreError> {
         self.pass_to(phy, findings)?;
-        let mut found = Vec::new();
+        self.found.clear();
         while let Some(entry) = self.peek()?.filter(|entry| entry.offset == phy) {
             let header = &self.files[self.file].header;
             let seconds = (store_timestamp - header.begin_timestamp) / 1000;
@@ -220,18 +235,18 @@ impl<F: FileSystem> IndexWalk<F> {
             if (self.number > 1 && !exact) || !keys.contains(&entry.hash) {
                 self.report(&entry, "it is not one of the message there", findings);
             }
-            found.push(entry.hash);
-            self.number += 1;
+            self.found.push(entry.hash);
+            self.pass();
         }
         // Apache enters a message twice that it meets again after a crash.
-        Ok(keys.iter().all(|key| found.contains(key)))
+        Ok(keys.iter().all(|key| self.found.contains(key)))
     }
 
     /// Passes over entries in front of a place: none of them names a message.
     pub(super) fn pass_to(&mut self, phy: i64, findings: &mut Findings) -> Result<(), StoreError> {
         while let Some(entry) = self.peek()?.filter(|entry| entry.offset < phy) {
             self.report(&entry, "no message begins there", findings);
-            self.number += 1;
+            self.pass();
         }
         Ok(())
     }

@@ -105,6 +105,9 @@ struct Reader<'a, F: FileSystem> {
     part: Part,
     units: UnitsAtHand,
     keys: Vec<i32>,
+    /// The topic of the last record, and its queues: the next record is often of the same.
+    topic: String,
+    queues: &'a [(i32, usize)],
 }
 
 /// Some units of each queue, around the place where the log is being read.
@@ -156,7 +159,19 @@ impl<'a, F: FileSystem> Reader<'a, F> {
                 at_once: i64::try_from(each.clamp(least, most)).unwrap_or(0),
             },
             keys: Vec::new(),
+            topic: String::new(),
+            queues: &[],
         }
+    }
+
+    fn queue_of(&mut self, record: &Record<'_>) -> Option<usize> {
+        if self.topic != record.topic {
+            record.topic.clone_into(&mut self.topic);
+            self.queues = self.check.queues.find(record.topic);
+        }
+        let mut queues = self.queues.iter();
+        let found = queues.find(|(id, _)| *id == record.queue_id);
+        found.map(|&(_, queue)| queue)
     }
 
     fn segment(&mut self, segment: &Segment<F>) -> Result<(), StoreError> {
@@ -253,7 +268,7 @@ impl<'a, F: FileSystem> Reader<'a, F> {
         {
             return Ok(());
         }
-        let Some(queue) = check.queues.find(record.topic, record.queue_id) else {
+        let Some(queue) = self.queue_of(record) else {
             if phy >= check.state.replayed_from {
                 self.part.pending += 1;
             } else if !is_topic(check.topics, record.topic) {

@@ -140,18 +140,14 @@ impl<F: FileSystem> OfflineStore<F> {
 }
 
 impl<F: FileSystem> QueueFiles<F> {
-    /// The queue of this topic and number.
-    pub(super) fn find(&self, topic: &str, queue_id: i32) -> Option<usize> {
-        let queues = self.by_topic.get(topic)?;
-        queues
-            .iter()
-            .find(|(id, _)| *id == queue_id)
-            .map(|&(_, at)| at)
+    /// The numbers of a topic's queues, and which ones they are, in no order.
+    pub(super) fn find(&self, topic: &str) -> &[(i32, usize)] {
+        self.by_topic.get(topic).map_or(&[], Vec::as_slice)
     }
 
     /// The queues of a topic by their numbers.
     pub(super) fn of_topic(&self, topic: &str) -> Vec<(i32, usize)> {
-        let mut queues = self.by_topic.get(topic).cloned().unwrap_or_default();
+        let mut queues = self.find(topic).to_vec();
         queues.sort_unstable();
         queues
     }

@@ -45,34 +45,57 @@ const PROPERTY_END: u8 = 2;
 
 /// All properties in order. What is not UTF-8 is dropped.
 pub fn iter(properties: &[u8]) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = properties;
-    std::iter::from_fn(move || {
-        while !rest.is_empty() {
-            let end = memchr::memchr(PROPERTY_END, rest).unwrap_or(rest.len());
-            let entry = rest.get(..end).unwrap_or_default();
-            rest = rest.get(end + 1..).unwrap_or_default();
-            let property = property_of(entry);
-            if property.is_some() {
-                return property;
-            }
-        }
-        None
+    entries(properties).filter_map(|entry| {
+        let entry = str::from_utf8(entry).ok()?;
+        let at = memchr::memchr(NAME_END, entry.as_bytes())?;
+        let (name, value) = (entry.get(..at)?, entry.get(at + 1..)?);
+        is_value(value.as_bytes()).then_some((name, value))
     })
 }
 
-fn property_of(entry: &[u8]) -> Option<(&str, &str)> {
-    let entry = str::from_utf8(entry).ok()?;
-    let at = memchr::memchr(NAME_END, entry.as_bytes())?;
-    let (name, value) = (entry.get(..at)?, entry.get(at + 1..)?);
-    (memchr::memchr(NAME_END, value.as_bytes()).is_none()).then_some((name, value))
+fn is_value(bytes: &[u8]) -> bool {
+    memchr::memchr(NAME_END, bytes).is_none()
+}
+
+fn entries(properties: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = properties;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(PROPERTY_END, rest).unwrap_or(rest.len());
+        let entry = rest.get(..end).unwrap_or_default();
+        rest = rest.get(end + 1..).unwrap_or_default();
+        Some(entry)
+    })
 }
 
 /// The value of one property.
+#[inline]
 pub fn get<'a>(properties: &'a [u8], name: &str) -> Option<&'a str> {
-    iter(properties)
-        .filter(|(known, _)| *known == name)
-        .last()
-        .map(|(_, value)| value)
+    let [value] = pick(properties, [name]);
+    value
+}
+
+/// The values of some properties. Of the others only the ends are looked for.
+// Inlined, so that each name is compared as a constant.
+#[inline]
+pub fn pick<'a, const N: usize>(properties: &'a [u8], names: [&str; N]) -> [Option<&'a str>; N] {
+    let mut values = [None; N];
+    for entry in entries(properties) {
+        for (name, place) in names.iter().zip(&mut values) {
+            let rest = entry.strip_prefix(name.as_bytes());
+            let Some(value) = rest.and_then(|rest| rest.strip_prefix(&[NAME_END])) else {
+                continue;
+            };
+            if is_value(value)
+                && let Ok(value) = str::from_utf8(value)
+            {
+                *place = Some(value);
+            }
+        }
+    }
+    values
 }
 
 /// Appends a property to a property string, closing the one before if it was left open.
@@ -133,6 +156,11 @@ mod tests {
         }
         assert_eq!(get(b"a\x011\x02a\x012\x02", "a"), Some("2"));
         assert_eq!(get(b"aa\x011\x02", "a"), None);
+        assert_eq!(get(b"a\x011\x02a\x01\xff\x02", "a"), Some("1"));
+        assert_eq!(
+            pick(b"a\x011\x02b\x012", ["b", "c", "a"]),
+            [Some("2"), None, Some("1")]
+        );
     }
 
     #[test]

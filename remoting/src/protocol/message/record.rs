@@ -41,6 +41,7 @@ const V1_MAX_TOPIC_BYTES: usize = 127;
 const QUEUE_OFFSET_AT: usize = 20;
 const PHYSICAL_OFFSET_AT: usize = 28;
 const SYS_FLAG_AT: usize = 36;
+const BORN_HOST_AT: usize = 48;
 
 /// Why bytes are not a record, or fields do not make one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -260,15 +261,21 @@ impl<'a> Record<'a> {
         };
         let mut fields = Fields {
             bytes: record,
+            at: 0,
+        };
+        // With the length known, the compiler needs one check for all of them.
+        let head: [u8; BORN_HOST_AT] = fields.chunk()?;
+        let mut head = Fields {
+            bytes: &head,
             at: BLANK_BYTES,
         };
-        let body_crc = fields.i32()?;
-        let queue_id = fields.i32()?;
-        let flag = fields.i32()?;
-        let queue_offset = fields.i64()?;
-        let physical_offset = fields.i64()?;
-        let sys_flag = fields.i32()?;
-        let born_timestamp = fields.i64()?;
+        let body_crc = head.i32()?;
+        let queue_id = head.i32()?;
+        let flag = head.i32()?;
+        let queue_offset = head.i64()?;
+        let physical_offset = head.i64()?;
+        let sys_flag = head.i32()?;
+        let born_timestamp = head.i64()?;
         let born_host = fields.host(sys_flag & sys_flag::BORN_HOST_V6 != 0)?;
         let store_timestamp = fields.i64()?;
         let store_host = fields.host(sys_flag & sys_flag::STORE_HOST_V6 != 0)?;
@@ -369,6 +376,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     fn chunk<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
         let chunk = self
             .bytes
