@@ -41,11 +41,21 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 type Registry = Arc<Mutex<HashMap<u64, Arc<Connection>>>>;
 
+/// What the acceptor is to do, in this order. It is the only one that adds connections: only once it has stopped does it
+/// close them, or a peer that connects anew at that moment would be overlooked, and waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Accepting,
+    /// No more connections; those that exist go on.
+    Draining,
+    Closing,
+}
+
 /// A listening socket with its connections.
 #[derive(Debug)]
 pub struct Listening {
     pub address: SocketAddr,
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     connections: Registry,
     task: tokio::task::JoinHandle<()>,
 }
@@ -68,7 +78,7 @@ impl Listening {
         tls: TlsServer,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let (stop, stopped) = watch::channel(false);
+        let (phase, told) = watch::channel(Phase::Accepting);
         let connections = Registry::default();
         let acceptor = Acceptor {
             listener,
@@ -77,10 +87,10 @@ impl Listening {
             tls,
             connections: connections.clone(),
         };
-        let task = tokio::spawn(acceptor.run(stopped));
+        let task = tokio::spawn(acceptor.run(told));
         Ok(Self {
             address,
-            stop,
+            phase,
             connections,
             task,
         })
@@ -92,7 +102,7 @@ impl Listening {
 
     /// Takes no more connections; those that exist go on.
     pub fn stop_accepting(&self) {
-        let _ = self.stop.send(true);
+        let _ = self.phase.send(Phase::Draining);
     }
 
     /// Stops accepting, gives the connections until `drain` to take their output, closes them and
@@ -105,9 +115,7 @@ impl Listening {
         {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        for connection in lock(&self.connections).values() {
-            connection.close();
-        }
+        let _ = self.phase.send(Phase::Closing);
         // The task ends when the last connection has.
         let _ = self.task.await;
     }
@@ -126,7 +134,7 @@ struct Acceptor<S> {
 }
 
 impl<S: Service> Acceptor<S> {
-    async fn run(self, mut stopped: watch::Receiver<bool>) {
+    async fn run(self, mut phase: watch::Receiver<Phase>) {
         let Self {
             listener,
             service,
@@ -158,13 +166,19 @@ impl<S: Service> Acceptor<S> {
                 },
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
                 _ = sweep.tick() => close_offenders(&connections, &limits),
-                _ = stopped.changed() => break,
+                _ = phase.changed() => break,
             }
         }
         drop(listener);
         loop {
+            if *phase.borrow_and_update() == Phase::Closing {
+                for connection in lock(&connections).values() {
+                    connection.close();
+                }
+            }
             tokio::select! {
                 ended = tasks.join_next() => if ended.is_none() { return },
+                Ok(()) = phase.changed() => {}
                 _ = sweep.tick() => close_offenders(&connections, &limits),
             }
         }

@@ -563,3 +563,24 @@ fn settings_that_do_not_fit_are_refused() {
         "must be one of disabled permissive enforcing"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_connects_during_the_shutdown_does_not_hold_it_up() {
+    // Which of the two is seen first is left to chance.
+    for _ in 0..64 {
+        let (server, _ended) = start(Limits::default()).await;
+        let address = server.address;
+        let (connected, first) = tokio::sync::oneshot::channel();
+        let peer = std::thread::spawn(move || {
+            let connect = || std::net::TcpStream::connect(address);
+            let mut connections = vec![connect().unwrap()];
+            connected.send(()).unwrap();
+            connections.extend(std::iter::from_fn(|| connect().ok()));
+            connections
+        });
+        first.await.unwrap();
+        let end = server.shutdown(Duration::ZERO);
+        tokio::time::timeout(TIMEOUT, end).await.unwrap();
+        peer.join().unwrap();
+    }
+}
