@@ -170,15 +170,16 @@ impl<S: Service> Acceptor<S> {
             }
         }
         drop(listener);
+        // The change that ended the loop may be the last one.
+        phase.mark_changed();
         loop {
-            if *phase.borrow_and_update() == Phase::Closing {
-                for connection in lock(&connections).values() {
-                    connection.close();
-                }
-            }
             tokio::select! {
                 ended = tasks.join_next() => if ended.is_none() { return },
-                Ok(()) = phase.changed() => {}
+                Ok(()) = phase.changed() => if *phase.borrow() == Phase::Closing {
+                    for connection in lock(&connections).values() {
+                        connection.close();
+                    }
+                },
                 _ = sweep.tick() => close_offenders(&connections, &limits),
             }
         }
