@@ -106,19 +106,19 @@ impl<'a, F: FileSystem> LogScan<'a, F> {
                 Ok(record) => record,
                 Err(e) => return Ok(Scanned::Invalid(e.to_string())),
             };
-            if self.check_crc {
-                if let Err(e) = record.verify_crc() {
-                    return Ok(Scanned::Invalid(e.to_string()));
-                }
-                // The CRC covers the body only, and properties are written last: they end with
-                // a separator or a letter, or were torn off.
-                if record.properties.last() == Some(&0) {
-                    return Ok(Scanned::Invalid("properties are cut off".to_owned()));
-                }
+            if self.check_crc
+                && let Err(e) = record.verify_crc()
+            {
+                return Ok(Scanned::Invalid(e.to_string()));
             }
             if record.physical_offset != at {
                 let what = format!("record belongs at {}", record.physical_offset);
                 return Ok(Scanned::Invalid(what));
+            }
+            // The CRC covers the body only, and properties are written last: they end with
+            // a separator or a letter, or were torn off.
+            if self.check_crc && record.properties.last() == Some(&0) {
+                return Ok(Scanned::Invalid("properties are cut off".to_owned()));
             }
             self.at += size as i64;
             return Ok(Scanned::Record(record));

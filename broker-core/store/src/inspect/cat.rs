@@ -221,7 +221,7 @@ impl<F: FileSystem> OfflineStore<F> {
         each: &mut impl FnMut(Selection<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let files = self.queue_files(&mut Findings::default())?;
-        for (id, queue) in files.of_topic(topic) {
+        for &(id, queue) in files.of_topic(topic) {
             if wanted.queue_id.is_some_and(|wanted| wanted != id) {
                 continue;
             }

@@ -167,7 +167,7 @@ impl<'a, F: FileSystem> Reader<'a, F> {
     fn queue_of(&mut self, record: &Record<'_>) -> Option<usize> {
         if self.topic != record.topic {
             record.topic.clone_into(&mut self.topic);
-            self.queues = self.check.queues.find(record.topic);
+            self.queues = self.check.queues.of_topic(record.topic);
         }
         let mut queues = self.queues.iter();
         let found = queues.find(|(id, _)| *id == record.queue_id);

@@ -85,6 +85,9 @@ impl<F: FileSystem> OfflineStore<F> {
                     .push((queue_id, at));
             }
         }
+        for queues in found.by_topic.values_mut() {
+            queues.sort_unstable();
+        }
         found.units_per_file = found.size_of_most(self.config.consume_queue_file_size);
         found.check_files(findings);
         Ok(found)
@@ -140,16 +143,9 @@ impl<F: FileSystem> OfflineStore<F> {
 }
 
 impl<F: FileSystem> QueueFiles<F> {
-    /// The numbers of a topic's queues, and which ones they are, in no order.
-    pub(super) fn find(&self, topic: &str) -> &[(i32, usize)] {
+    /// The queues of a topic by their numbers: number, and which one it is.
+    pub(super) fn of_topic(&self, topic: &str) -> &[(i32, usize)] {
         self.by_topic.get(topic).map_or(&[], Vec::as_slice)
-    }
-
-    /// The queues of a topic by their numbers.
-    pub(super) fn of_topic(&self, topic: &str) -> Vec<(i32, usize)> {
-        let mut queues = self.find(topic).to_vec();
-        queues.sort_unstable();
-        queues
     }
 
     /// The file and the byte where a unit stands, or should stand.
