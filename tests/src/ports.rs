@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 const PORTS: Range<u16> = 13_000..32_000;
 
@@ -16,7 +16,13 @@ struct Reservations {
     next: u16,
 }
 
-static RESERVATIONS: Mutex<Option<Reservations>> = Mutex::new(None);
+static RESERVATIONS: LazyLock<Mutex<Reservations>> = LazyLock::new(|| {
+    Mutex::new(Reservations {
+        held: Vec::new(),
+        // Processes begin at different places, to not meet at each port.
+        next: PORTS.start + (std::process::id() * 61 % PORTS.len() as u32) as u16,
+    })
+});
 
 pub fn one() -> u16 {
     reserve(1)
@@ -30,11 +36,6 @@ pub fn broker() -> u16 {
 /// The first of `count` free ports in a row.
 fn reserve(count: u16) -> u16 {
     let mut reservations = RESERVATIONS.lock().expect("no holder panics");
-    let reservations = reservations.get_or_insert_with(|| Reservations {
-        held: Vec::new(),
-        // Processes begin at different places, to not meet at each port.
-        next: PORTS.start + (std::process::id() * 61 % PORTS.len() as u32) as u16,
-    });
     for _ in 0..PORTS.len() {
         if reservations.next + count > PORTS.end {
             reservations.next = PORTS.start;

@@ -11,8 +11,6 @@ import org.apache.rocketmq.common.message.MessageExt;
 /** Consumes until told to stop. Prints a JSON line for each message, and one with the totals at the end. */
 final class FailoverConsumer {
 
-    private static final long PAUSE_MILLIS = 20;
-
     private FailoverConsumer() {
     }
 
@@ -33,9 +31,7 @@ final class FailoverConsumer {
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
         consumer.start();
-        while (!stop.given()) {
-            Thread.sleep(PAUSE_MILLIS);
-        }
+        stop.await();
         consumer.shutdown();
         System.out.printf("{\"received_total\":%d,\"distinct\":%d}%n", received.get(), distinct.size());
         return distinct.size() + " distinct";

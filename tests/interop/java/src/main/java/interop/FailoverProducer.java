@@ -26,7 +26,7 @@ final class FailoverProducer {
         producer.start();
         int acknowledged = 0;
         int failed = 0;
-        for (int i = 0; !stop.given(); i++) {
+        for (int i = 0; !stop.within(PAUSE_MILLIS); i++) {
             try {
                 SendResult result = producer.send(run.message(String.valueOf(i)));
                 if (result.getSendStatus() == SendStatus.SEND_OK) {
@@ -42,7 +42,6 @@ final class FailoverProducer {
                 failed++;
                 System.out.println("send failed: " + e);
             }
-            Thread.sleep(PAUSE_MILLIS);
         }
         producer.shutdown();
         System.out.printf("{\"acknowledged\":%d,\"failed\":%d}%n", acknowledged, failed);

@@ -4,11 +4,13 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /** The line {@code stop} on standard input, or its end, which also comes when the test dies. */
 final class StopSignal {
 
-    private volatile boolean given;
+    private final CountDownLatch given = new CountDownLatch(1);
 
     StopSignal() {
         Thread reader = new Thread(this::read, "stop-signal");
@@ -16,8 +18,13 @@ final class StopSignal {
         reader.start();
     }
 
-    boolean given() {
-        return given;
+    void await() throws InterruptedException {
+        given.await();
+    }
+
+    /** Whether it is given within so many milliseconds. */
+    boolean within(long millis) throws InterruptedException {
+        return given.await(millis, TimeUnit.MILLISECONDS);
     }
 
     private void read() {
@@ -29,6 +36,6 @@ final class StopSignal {
         } catch (IOException endOfInput) {
             // The same as "stop".
         }
-        given = true;
+        given.countDown();
     }
 }
