@@ -84,6 +84,8 @@ impl<Q, T> Batch<Q, T> {
 /// The bounded queue.
 pub(crate) struct AppendQueue<Q, T> {
     state: Mutex<State<Q, T>>,
+    /// Appends wait that the writer has not taken. Changed under the lock of `state`.
+    waiting: AtomicBool,
     /// The writer is asleep, or about to be.
     asleep: AtomicBool,
     writer: OnceLock<Thread>,
@@ -119,6 +121,7 @@ impl<Q, T> AppendQueue<Q, T> {
         };
         Self {
             state: Mutex::new(state),
+            waiting: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             writer: OnceLock::new(),
             bytes_max,
@@ -158,12 +161,17 @@ impl<Q, T> AppendQueue<Q, T> {
         batch.records.extend_from_slice(records);
         batch.keys.extend_from_slice(keys);
         batch.appends.push(append);
+        self.waiting.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Wakes the writer, if it sleeps.
+    /// Wakes the writer, if it sleeps while appends wait.
     pub(crate) fn kick(&self) {
-        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+        // Whoever has pushed sees his own `waiting`, or that the writer has taken it since.
+        if self.waiting.load(Ordering::Relaxed)
+            && self.asleep.load(Ordering::SeqCst)
+            && self.asleep.swap(false, Ordering::SeqCst)
+        {
             self.wake();
         }
     }
@@ -205,6 +213,7 @@ impl<Q, T> AppendQueue<Q, T> {
         let mut state = lock(&self.state);
         if !state.batch.appends.is_empty() {
             std::mem::swap(&mut state.batch, batch);
+            self.waiting.store(false, Ordering::Relaxed);
             return Taken::Batch;
         }
         if state.closed {
@@ -229,5 +238,35 @@ impl<Q, T> AppendQueue<Q, T> {
             }
         }
         self.asleep.store(false, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_is_woken_only_when_appends_wait() {
+        let queue: AppendQueue<(), ()> = AppendQueue::new(1024, 10);
+        queue.asleep.store(true, Ordering::SeqCst);
+
+        queue.kick();
+        assert!(queue.asleep.load(Ordering::SeqCst));
+
+        let append = PendingAppend {
+            queue: (),
+            size: 1,
+            records: 1,
+            wait: Wait::Written,
+            ticket: (),
+        };
+        queue.push(append, &[0], &[], &[], || 0).unwrap();
+        queue.kick();
+        assert!(!queue.asleep.load(Ordering::SeqCst));
+
+        queue.asleep.store(true, Ordering::SeqCst);
+        assert_eq!(queue.take(&mut Batch::default()), Taken::Batch);
+        queue.kick();
+        assert!(queue.asleep.load(Ordering::SeqCst));
     }
 }

@@ -170,7 +170,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             .map_err(|e| AppendRefusal::Queue(e.into()))
     }
 
-    /// Wakes the writer, if it sleeps.
+    /// Wakes the writer, if it sleeps while appends wait.
     pub fn kick(&self) {
         self.shared.appends.kick();
     }
