@@ -326,6 +326,8 @@ fn java(version: &str, home: &Path) -> Command {
     command.args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
     command.args(["-Dfile.encoding=UTF-8", "-Duser.timezone=UTC"]);
     command.arg(format!("-Duser.home={}", home.display()));
+    // What it leaves there when it is killed goes with the test's folder.
+    command.arg(format!("-Djava.io.tmpdir={}", home.display()));
     command.arg(format!("-Drocketmq.home.dir={}", home.display()));
     command.arg(format!(
         "-Drmq.logback.configurationFile={}",

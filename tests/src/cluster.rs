@@ -324,6 +324,8 @@ fn apache_command(version: &str, kind: &str, home: &Path, file: &Path) -> Comman
     command.args(["--add-opens", "java.base/java.nio=ALL-UNNAMED"]);
     command.args(["--add-opens", "java.base/java.lang=ALL-UNNAMED"]);
     command.arg(format!("-Duser.home={}", home.display()));
+    // What it leaves there when it is killed goes with the test's folder.
+    command.arg(format!("-Djava.io.tmpdir={}", home.display()));
     command.arg(format!(
         "-Drmq.logback.configurationFile={}",
         logback.display()

@@ -1,12 +1,15 @@
 package interop;
 
 import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Set;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.store.ReadOffsetType;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.message.MessageQueue;
 
 /** What a queue says about itself, and a group that goes on exactly where it stopped. */
@@ -24,24 +27,27 @@ final class Offsets {
         run.createTopic(producer);
         MessageQueue queue = emptyQueue(run, producer);
 
-        Set<String> early = send(run, producer, queue, "early");
+        Map<String, SendResult> early = send(run, producer, queue, "early");
         long between = nextMillisecond();
-        Set<String> late = send(run, producer, queue, "late");
+        Map<String, SendResult> late = send(run, producer, queue, "late");
 
         Run.checkEquals(0L, producer.minOffset(queue), "min offset");
         Run.checkEquals(2L * COUNT, producer.maxOffset(queue), "max offset");
+        // The message nearest to a time is found: only the time of a message itself names it for certain.
+        String firstLate = late.values().iterator().next().getOffsetMsgId();
+        long stored = producer.viewMessage(run.topic, firstLate).getStoreTimestamp();
         // The consume queue, which the search reads, is built behind the log.
         Run.await("offset of the first late message",
-            () -> producer.searchOffset(queue, between) == COUNT);
+            () -> producer.searchOffset(queue, stored) == COUNT);
         Run.checkEquals(0L, producer.searchOffset(queue, before), "offset of a time before everything");
         long earliest = producer.earliestMsgStoreTime(queue);
         Run.check(earliest >= before && earliest <= between,
             "earliest store time " + earliest + " is not in " + before + ".." + between);
 
-        Set<String> all = new HashSet<>(early);
-        all.addAll(late);
+        Set<String> all = new HashSet<>(early.keySet());
+        all.addAll(late.keySet());
         consume(run, queue, all, 2L * COUNT);
-        Set<String> afterRestart = send(run, producer, queue, "after restart");
+        Set<String> afterRestart = send(run, producer, queue, "after restart").keySet();
         consume(run, queue, afterRestart, 3L * COUNT);
         producer.shutdown();
         return 3 * COUNT + " messages in two sittings";
@@ -56,14 +62,15 @@ final class Offsets {
         throw new AssertionError("no empty queue");
     }
 
-    private static Set<String> send(Run run, DefaultMQProducer producer, MessageQueue queue, String word)
+    /** Sends messages one after the other; what they were answered, by their bodies. */
+    private static Map<String, SendResult> send(Run run, DefaultMQProducer producer, MessageQueue queue, String word)
             throws Exception {
-        Set<String> bodies = new HashSet<>();
+        Map<String, SendResult> results = new LinkedHashMap<>();
         for (int i = 0; i < COUNT; i++) {
-            Run.sendOk(producer.send(run.message(word + " " + i), queue));
-            bodies.add(word + " " + i);
+            String body = word + " " + i;
+            results.put(body, Run.sendOk(producer.send(run.message(body), queue)));
         }
-        return bodies;
+        return results;
     }
 
     private static void consume(Run run, MessageQueue queue, Set<String> expected, long upTo) throws Exception {
