@@ -27,8 +27,8 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(20);
 
 /// Measure how fast stored messages are read
 ///
-/// Each queue is read from its first message to its last, and then again. No consumer group is
-/// involved, and no offset is committed.
+/// Each queue is read from its first message to its last, and then again; all queues at the same time, as consumers do.
+/// No consumer group is involved, and no offset is committed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mq bench consume bench --batch 32")]
 pub(super) struct Args {
@@ -50,16 +50,14 @@ impl Args {
 
 pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let target = Target::find(&args.run, Wanted::Reading).await?;
-    let mut shares: Vec<Vec<(Queue, i64)>> = vec![Vec::new(); target.clients.len()];
+    let mut ranges = Vec::new();
     let mut messages = 0;
-    let starts = offsets(&target).await?;
-    for (number, (queue, (min, max))) in target.queues.iter().zip(starts).enumerate() {
+    for (queue, (min, max)) in target.queues.iter().zip(offsets(&target).await?) {
         // A queue that was never written to begins at -1.
         let min = min.max(0);
         messages += max - min;
-        let connection = number % shares.len();
-        if let Some(share) = shares.get_mut(connection).filter(|_| max > min) {
-            share.push((queue.clone(), min));
+        if max > min {
+            ranges.push((queue, min));
         }
     }
     if messages == 0 {
@@ -71,13 +69,11 @@ pub(super) async fn run(args: &Args, output: &Output) -> Result<Exit> {
     let phases = Phases::new(&args.run)?;
     let meter = Meter::new("consume", phases);
     let mut tasks = JoinSet::new();
-    for (client, queues) in target.clients.iter().zip(shares) {
-        if queues.is_empty() {
-            continue;
-        }
+    for ((queue, first), client) in ranges.into_iter().zip(target.clients.iter().cycle()) {
         let reader = Reader {
             client: client.clone(),
-            queues,
+            queue: queue.clone(),
+            first,
             batch: args.batch.into(),
             tag: args.tag.clone(),
             meter: meter.clone(),
@@ -114,11 +110,12 @@ pub(super) async fn offsets(target: &Target) -> Result<Vec<(i64, i64)>> {
     Ok(offsets)
 }
 
-/// One connection that reads its queues in turn.
+/// Reads one queue, over and over.
 struct Reader {
     client: Client,
-    /// With the offsets at which they begin.
-    queues: Vec<(Queue, i64)>,
+    queue: Queue,
+    /// The offset at which the queue begins.
+    first: i64,
     batch: i32,
     tag: String,
     meter: Arc<Meter>,
@@ -127,26 +124,25 @@ struct Reader {
 
 impl Reader {
     async fn run(self) {
-        loop {
-            for (queue, first) in &self.queues {
-                let mut offset = *first;
-                while let Some(next) = self.read(queue, offset).await {
-                    offset = next;
-                    if Instant::now() >= self.end {
-                        return;
-                    }
-                }
-                if Instant::now() >= self.end {
-                    return;
-                }
-            }
+        let mut offset = self.first;
+        while Instant::now() < self.end {
+            offset = self.read(offset).await.unwrap_or(self.first);
         }
     }
 
     /// Reads once; returns where to go on, `None` at the end.
-    async fn read(&self, queue: &Queue, offset: i64) -> Option<i64> {
+    async fn read(&self, offset: i64) -> Option<i64> {
         let since = Instant::now();
-        match pull(&self.client, queue, offset, self.batch, &self.tag, false).await {
+        match pull(
+            &self.client,
+            &self.queue,
+            offset,
+            self.batch,
+            &self.tag,
+            false,
+        )
+        .await
+        {
             Ok(pulled) => {
                 if pulled.found {
                     let (messages, bytes) =
