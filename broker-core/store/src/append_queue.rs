@@ -84,8 +84,6 @@ impl<Q, T> Batch<Q, T> {
 /// The bounded queue.
 pub(crate) struct AppendQueue<Q, T> {
     state: Mutex<State<Q, T>>,
-    /// Appends wait that the writer has not taken. Changed under the lock of `state`.
-    waiting: AtomicBool,
     /// The writer is asleep, or about to be.
     asleep: AtomicBool,
     writer: OnceLock<Thread>,
@@ -121,7 +119,6 @@ impl<Q, T> AppendQueue<Q, T> {
         };
         Self {
             state: Mutex::new(state),
-            waiting: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             writer: OnceLock::new(),
             bytes_max,
@@ -161,15 +158,13 @@ impl<Q, T> AppendQueue<Q, T> {
         batch.records.extend_from_slice(records);
         batch.keys.extend_from_slice(keys);
         batch.appends.push(append);
-        self.waiting.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Wakes the writer, if it sleeps while appends wait.
     pub(crate) fn kick(&self) {
-        // Whoever has pushed sees his own `waiting`, or that the writer has taken it since.
-        if self.waiting.load(Ordering::Relaxed)
-            && self.asleep.load(Ordering::SeqCst)
+        if self.asleep.load(Ordering::SeqCst)
+            && self.waiting_bytes() > 0
             && self.asleep.swap(false, Ordering::SeqCst)
         {
             self.wake();
@@ -213,7 +208,6 @@ impl<Q, T> AppendQueue<Q, T> {
         let mut state = lock(&self.state);
         if !state.batch.appends.is_empty() {
             std::mem::swap(&mut state.batch, batch);
-            self.waiting.store(false, Ordering::Relaxed);
             return Taken::Batch;
         }
         if state.closed {
