@@ -322,12 +322,8 @@ fn java(version: &str, home: &Path) -> Command {
     let logback = "<configuration><root level=\"OFF\"/></configuration>";
     let file = conf.join("logback_tools.xml");
     fs::write(&file, logback).expect("the test's own folder");
-    let mut command = Command::new("java");
-    command.args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
-    command.args(["-Dfile.encoding=UTF-8", "-Duser.timezone=UTC"]);
-    command.arg(format!("-Duser.home={}", home.display()));
-    // What it leaves there when it is killed goes with the test's folder.
-    command.arg(format!("-Djava.io.tmpdir={}", home.display()));
+    let mut command = client_programs::java_command(home);
+    command.arg("-Duser.timezone=UTC");
     command.arg(format!("-Drocketmq.home.dir={}", home.display()));
     command.arg(format!(
         "-Drmq.logback.configurationFile={}",

@@ -157,7 +157,8 @@ impl Program {
     }
 }
 
-fn java_command(home: &Path) -> Command {
+/// A JVM that keeps to `home` what it writes.
+pub fn java_command(home: &Path) -> Command {
     let mut command = Command::new("java");
     // Small and quick to start: several of them share two cores with the servers.
     command.args([
@@ -167,6 +168,7 @@ fn java_command(home: &Path) -> Command {
         "-Dfile.encoding=UTF-8",
     ]);
     command.arg(format!("-Duser.home={}", home.display()));
+    command.arg(format!("-Djava.io.tmpdir={}", home.display()));
     command
 }
 

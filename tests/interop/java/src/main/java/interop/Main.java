@@ -86,20 +86,20 @@ public final class Main {
         if (scenario.startsWith("failover-")) {
             return;
         }
+        Thread main = Thread.currentThread();
         Thread watchdog = new Thread(() -> {
             try {
-                Thread.sleep(WATCHDOG_SECONDS * 1000);
+                main.join(WATCHDOG_SECONDS * 1000);
             } catch (InterruptedException e) {
                 return;
             }
+            if (!main.isAlive()) {
+                return;
+            }
             System.out.println("failed " + scenario + ": not done after " + WATCHDOG_SECONDS + " s");
-            Thread.getAllStackTraces().forEach((thread, stack) -> {
-                if (thread.getName().equals("main")) {
-                    for (StackTraceElement element : stack) {
-                        System.out.println("    at " + element);
-                    }
-                }
-            });
+            for (StackTraceElement element : main.getStackTrace()) {
+                System.out.println("    at " + element);
+            }
             Runtime.getRuntime().halt(1);
         }, "watchdog");
         watchdog.setDaemon(true);
