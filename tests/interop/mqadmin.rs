@@ -488,7 +488,8 @@ fn masked(printed: &str, compare: Compare) -> String {
             (r"\b(\d{1,3}\.){3}\d{1,3}(:\d+)?(@\S+)? *", "ADDRESS "),
             (r"\b[0-9A-F]{32,}\b *", "ID "),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(,\d{3})?", "TIME"),
-            (r"\b1[0-9]{12}\b", "MS"),
+            // Not the digits behind a decimal point.
+            (r"(^|[^.\w])1[0-9]{12}\b", "${1}MS"),
             (r"/\S*/(export|msgbodys)/\S*", "FILE"),
             (r"/\S*/mq-test-\w+", "FOLDER"),
             (r"\bV\d_\d_\d\w* *", "VERSION "),
