@@ -242,7 +242,7 @@ impl<'a> CommandView<'a> {
             opaque: self.opaque,
             flag: self.flag,
             remark: self.remark.as_deref().map(str::to_owned),
-            ext: self.ext.iter().collect(),
+            ext: self.ext.to_buf(),
             body: Bytes::copy_from_slice(self.body),
             serialize_type: self.serialize_type,
         }

@@ -351,61 +351,76 @@ fn unescape(text: &str, begin: usize, len: usize) -> Option<String> {
     Some(out)
 }
 
-/// Where the first quote or backslash is. Most strings of a header are shorter than a call of
-/// `memchr` is worth, so eight bytes are looked at in one word.
-fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    /// The highest bit of each byte that is 0, exact up to the first one.
-    fn zeros(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word & (ONES << 7)
-    }
+/// Each byte of a word is 1.
+const ONES: u64 = u64::MAX / 255;
+
+/// The highest bit of each byte of `word` that is less than `limit`, which is 128 at most. Exact up to the first one.
+fn less_than(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(ONES * u64::from(limit)) & !word & (ONES << 7)
+}
+
+/// The highest bit of each byte of `word` that is `byte`, exact up to the first one.
+fn equal_to(word: u64, byte: u8) -> u64 {
+    less_than(word ^ (ONES * u64::from(byte)), 1)
+}
+
+/// Where the first byte is that is looked for: `in_word` has bits set in its place, and in none before.
+/// Most strings of a header are shorter than a call of `memchr` is worth, so eight bytes are looked at in one word.
+fn find(bytes: &[u8], in_word: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
+        let found = in_word(u64::from_le_bytes(*word));
         if found != 0 {
             return Some(at * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    let at = rest
-        .iter()
-        .position(|&byte| byte == b'"' || byte == b'\\')?;
+    let at = rest.iter().position(|&byte| is(byte))?;
     Some(words.len() * 8 + at)
+}
+
+/// Where the first quote or backslash is.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    find(
+        bytes,
+        |word| equal_to(word, b'"') | equal_to(word, b'\\'),
+        |byte| byte == b'"' || byte == b'\\',
+    )
+}
+
+/// Where the first byte is that a JSON string cannot hold as it is.
+fn to_be_escaped(bytes: &[u8]) -> Option<usize> {
+    find(
+        bytes,
+        |word| less_than(word, 0x20) | equal_to(word, b'"') | equal_to(word, b'\\'),
+        |byte| byte < 0x20 || byte == b'"' || byte == b'\\',
+    )
 }
 
 /// Writes `text` as a JSON string, quotes included.
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let hex = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     out.push(b'"');
-    let bytes = text.as_bytes();
-    // Without a way out of the loop the compiler compares many bytes at once.
-    if !bytes.iter().fold(false, |any, &byte| any | escaped(byte)) {
-        out.extend_from_slice(bytes);
-        out.push(b'"');
-        return;
-    }
-    let mut copied = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if !escaped(byte) {
-            continue;
-        }
-        out.extend_from_slice(bytes.get(copied..at).unwrap_or_default());
-        copied = at + 1;
+    let mut rest = text.as_bytes();
+    while let Some(at) = to_be_escaped(rest) {
+        let (plain, from_it) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((&byte, behind)) = from_it.split_first() else {
+            break;
+        };
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
             _ => {
-                out.extend_from_slice(b"\\u00");
-                out.push(hex(byte >> 4));
-                out.push(hex(byte & 15));
+                let [high, low] = [hex(byte >> 4), hex(byte & 15)];
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
             }
         }
+        rest = behind;
     }
-    out.extend_from_slice(bytes.get(copied..).unwrap_or_default());
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 
@@ -497,14 +512,25 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_backslashes_are_found_wherever_they_are() {
-        for len in 0..40 {
+    fn bytes_that_matter_are_found_wherever_they_are() {
+        for len in 0..20 {
             for at in 0..len {
-                for (byte, other) in [(b'"', b'!'), (b'\\', b']'), (b'"', 0xa2), (b'\\', 0xdc)] {
-                    let mut bytes = vec![other; len];
-                    assert_eq!(quote_or_backslash(&bytes), None);
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'!'; len];
                     bytes[at..].fill(byte);
-                    assert_eq!(quote_or_backslash(&bytes), Some(at), "{len} {at}");
+                    let ends = matches!(byte, b'"' | b'\\');
+                    let escaped = ends || byte < 0x20;
+                    assert_eq!(quote_or_backslash(&bytes), ends.then_some(at));
+                    assert_eq!(to_be_escaped(&bytes), escaped.then_some(at));
+                    // A neighbour that differs by one bit or by one.
+                    for other in [byte ^ 1, byte ^ 0x80, byte.wrapping_add(1)] {
+                        bytes.fill(other);
+                        bytes[at] = byte;
+                        let first = bytes
+                            .iter()
+                            .position(|&b| b < 0x20 || b == b'"' || b == b'\\');
+                        assert_eq!(to_be_escaped(&bytes), first);
+                    }
                 }
             }
         }

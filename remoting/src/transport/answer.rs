@@ -52,6 +52,9 @@ impl ReplyHandle {
     }
 }
 
+/// Most headers are shorter.
+const USUAL_HEADER_BYTES: usize = 512;
+
 /// A response before it is addressed.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
@@ -87,6 +90,9 @@ impl Answer {
     }
 
     fn encode_into(&self, out: &mut Vec<u8>, to: ReplyTo) {
+        let bytes: usize = self.body.iter().map(Bytes::len).sum();
+        // Else a body of many pieces would be moved each time the buffer grows.
+        out.reserve(bytes + USUAL_HEADER_BYTES);
         let body = self.body.iter().map(|piece| &piece[..]);
         let fields = |fields: &mut FieldWriter<'_>| fields.all(&self.ext);
         encode_response(out, to, self.code, self.remark.as_deref(), fields, body);

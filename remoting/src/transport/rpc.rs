@@ -37,8 +37,20 @@ impl<S: Service> RpcClient<S> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connection to `address`, if it is open and nobody is making one.
+    fn open_connection(&self, address: &str) -> Option<Arc<Connection>> {
+        let slots = self.slots();
+        let slot = slots.get(address)?.try_lock().ok()?;
+        slot.as_ref()
+            .filter(|connection| !connection.is_closed())
+            .cloned()
+    }
+
     /// The open connection to `address` (`host:port`), made if there is none.
     pub async fn connection(&self, address: &str) -> Result<Arc<Connection>, CallError> {
+        if let Some(open) = self.open_connection(address) {
+            return Ok(open);
+        }
         let slot = self.slots().entry(address.to_owned()).or_default().clone();
         let mut slot = slot.lock().await;
         if let Some(connection) = &*slot
@@ -72,15 +84,19 @@ impl<S: Service> RpcClient<S> {
         request: RemotingCommand,
         timeout: Duration,
     ) -> Result<RemotingCommand, CallError> {
-        // Others that try to connect before us, one after the other, may take long.
-        let connecting = tokio::time::timeout(timeout, self.connection(address)).await;
-        let connection = connecting.unwrap_or_else(|_| {
-            Err(CallError::Connect {
-                address: address.to_owned(),
-                source: std::io::ErrorKind::TimedOut.into(),
-            })
-        });
-        connection?.call(request, timeout).await
+        let connection = match self.open_connection(address) {
+            Some(open) => open,
+            // Others that try to connect before us, one after the other, may take long.
+            None => tokio::time::timeout(timeout, self.connection(address))
+                .await
+                .unwrap_or_else(|_| {
+                    Err(CallError::Connect {
+                        address: address.to_owned(),
+                        source: std::io::ErrorKind::TimedOut.into(),
+                    })
+                })?,
+        };
+        connection.call(request, timeout).await
     }
 
     /// Sends a request for which no response is wanted.

@@ -87,6 +87,15 @@ impl<'a> ExtFields<'a> {
         }
     }
 
+    /// A copy that outlives the received bytes.
+    pub fn to_buf(&self) -> ExtBuf {
+        match *self {
+            // Looked at byte by byte, and an object of strings without blanks.
+            Self::Members(text, _) => ExtBuf(text.as_bytes().to_vec()),
+            _ => self.iter().collect(),
+        }
+    }
+
     /// The value of one field.
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
         self.iter()
@@ -152,9 +161,12 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 /// String pairs ready to be written into a header of either encoding.
-/// Kept in the ROCKETMQ encoding, which is compact and needs no escaping.
+/// Kept as the JSON object that nearly all frames carry, without blanks; empty without fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExtBuf(Vec<u8>);
+
+/// Most headers fit, so that making one takes a single allocation.
+const USUAL_BYTES: usize = 384;
 
 impl ExtBuf {
     /// The fields of `header`; `None` fields are left out.
@@ -173,25 +185,34 @@ impl ExtBuf {
         header.serialize(PairsSerializer { out: self, names })
     }
 
-    /// Adds one field. A key of more than 64 KiB or a value of more than 2 GiB cannot be sent and is left out.
+    /// Adds one field.
     pub fn push(&mut self, key: &str, value: &str) {
-        if let (Ok(key_length), Ok(value_length)) =
-            (u16::try_from(key.len()), i32::try_from(value.len()))
-        {
-            self.0.extend_from_slice(&key_length.to_be_bytes());
-            self.0.extend_from_slice(key.as_bytes());
-            self.0.extend_from_slice(&value_length.to_be_bytes());
-            self.0.extend_from_slice(value.as_bytes());
+        if self.0.pop().is_some() {
+            self.0.push(b',');
+        } else {
+            self.0.reserve(USUAL_BYTES);
+            self.0.push(b'{');
         }
+        write_string(&mut self.0, key);
+        self.0.push(b':');
+        write_string(&mut self.0, value);
+        self.0.push(b'}');
     }
 
     /// The fields as if they had been received.
     pub fn as_fields(&self) -> ExtFields<'_> {
-        if self.0.is_empty() {
-            ExtFields::None
-        } else {
-            ExtFields::Rocketmq(&self.0)
+        match str::from_utf8(&self.0) {
+            Ok(text) if !text.is_empty() => ExtFields::Json(text),
+            _ => ExtFields::None,
         }
+    }
+
+    /// The members of the object, without its braces.
+    fn members(&self) -> &[u8] {
+        let inner = self.0.strip_prefix(b"{");
+        inner
+            .and_then(|inner| inner.strip_suffix(b"}"))
+            .unwrap_or_default()
     }
 }
 
@@ -269,22 +290,34 @@ impl<'o> FieldWriter<'o> {
         }
     }
 
-    /// All fields of a list.
+    /// All fields of a list. A ROCKETMQ header has no room for a name of more than 64 KiB, and goes without it.
     pub fn all(&mut self, fields: &ExtBuf) {
         match self.serialize_type {
             SerializeType::Json => {
-                for (key, value) in fields.as_fields().iter() {
-                    self.text(&key, &value);
+                let members = fields.members();
+                if !members.is_empty() {
+                    self.json_comma();
+                    self.out.extend_from_slice(members);
                 }
             }
-            SerializeType::Rocketmq => self.out.extend_from_slice(&fields.0),
+            SerializeType::Rocketmq => {
+                for (key, value) in fields.as_fields().iter() {
+                    if key.len() <= usize::from(u16::MAX) {
+                        self.text(&key, &value);
+                    }
+                }
+            }
+        }
+    }
+
+    fn json_comma(&mut self) {
+        if !std::mem::replace(&mut self.first, false) {
+            self.out.push(b',');
         }
     }
 
     fn json_key(&mut self, key: &str) {
-        if !std::mem::replace(&mut self.first, false) {
-            self.out.push(b',');
-        }
+        self.json_comma();
         write_string(self.out, key);
         self.out.push(b':');
     }
@@ -349,6 +382,54 @@ mod tests {
         ext.add(&sample(), NAMES).unwrap();
         assert_eq!(ext.as_fields().get("e").as_deref(), Some("-3"));
         assert_eq!(ext.as_fields().get("queueId"), None);
+    }
+
+    #[test]
+    fn fields_of_a_list_stand_behind_those_written_before() {
+        let written = |serialize_type, list: &ExtBuf| {
+            let mut out = Vec::new();
+            FieldWriter::write(&mut out, serialize_type, |fields| {
+                fields.number("n", 1);
+                fields.all(list);
+            });
+            out
+        };
+        let mut list = ExtBuf::default();
+        assert_eq!(written(SerializeType::Json, &list), br#"{"n":"1"}"#);
+        list.push("a\"", "\u{1}");
+        list.push("b", "");
+        let json = written(SerializeType::Json, &list);
+        assert_eq!(json, br#"{"n":"1","a\"":"\u0001","b":""}"#);
+        list.push(&"k".repeat(70_000), "too long a name for a ROCKETMQ header");
+        let block = written(SerializeType::Rocketmq, &list);
+        let pairs: Vec<_> = ExtFields::rocketmq(&block).unwrap().iter().collect();
+        let expected = [("n", "1"), ("a\"", "\u{1}"), ("b", "")];
+        assert_eq!(
+            pairs,
+            expected.map(|(key, value)| (key.into(), value.into()))
+        );
+    }
+
+    #[test]
+    fn what_is_kept_of_received_fields_is_the_same_in_every_form() {
+        let mut pairs = ExtBuf::default();
+        pairs.push("topic", "T\"1");
+        pairs.push("properties", "k\u{1}v");
+        let json = str::from_utf8(&pairs.0).unwrap();
+        let mut block = Vec::new();
+        FieldWriter::write(&mut block, SerializeType::Rocketmq, |fields| {
+            fields.all(&pairs);
+        });
+        let (members, _) = Members::read(json).unwrap();
+        let odd = r#"{ "topic" : "T\"1", "gone": null, "properties":"k\u0001v" }"#;
+        for received in [
+            ExtFields::Json(odd),
+            ExtFields::Members(json, members),
+            ExtFields::rocketmq(&block).unwrap(),
+        ] {
+            assert_eq!(received.to_buf(), pairs);
+        }
+        assert_eq!(ExtFields::None.to_buf(), ExtBuf::default());
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct InvalidMessageId(pub String);
 pub fn offset_message_id(store_host: SocketAddr, physical_offset: i64) -> String {
     let mut id = Vec::with_capacity(56);
     append_offset_message_id(&mut id, store_host, physical_offset);
-    id.into_iter().map(char::from).collect()
+    hex_text(id)
 }
 
 /// Appends the text of [`offset_message_id`].
@@ -73,8 +73,13 @@ impl UniqueKeys {
         push_hex(&mut key, &self.instance.to_be_bytes());
         push_hex(&mut key, &since_month_ms.to_be_bytes());
         push_hex(&mut key, &counter.to_be_bytes());
-        key.into_iter().map(char::from).collect()
+        hex_text(key)
     }
+}
+
+/// Digits as they were pushed are ASCII.
+fn hex_text(digits: Vec<u8>) -> String {
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 fn push_address(out: &mut Vec<u8>, address: IpAddr) {
