@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use client::ClientError;
+use remoting::protocol::body::queue_map::MessageQueue;
 use remoting::protocol::codes::{RequestCode, ResponseCode};
 use remoting::protocol::command::RemotingCommand;
 use remoting::protocol::headers::send::{SEND_MESSAGE_V2_NAMES, SendMessageRequestHeader};
@@ -87,7 +89,7 @@ pub(super) struct Senders(JoinSet<()>);
 /// What all of them need.
 struct Shared {
     /// Random, so that nothing on the way can make it smaller.
-    body: Vec<u8>,
+    body: Bytes,
     batch: u32,
     tag: Option<String>,
     no_wait: bool,
@@ -145,7 +147,7 @@ impl Senders {
     ) -> Result<Self> {
         let requests = rate.map(|rate| rate / f64::from(load.batch));
         let shared = Arc::new(Shared {
-            body: noise(load.size),
+            body: noise(load.size).into(),
             batch: load.batch,
             tag: load.tag.clone(),
             no_wait: load.no_wait,
@@ -164,12 +166,14 @@ impl Senders {
                 let sender = Sender {
                     client: client.clone(),
                     shared: shared.clone(),
-                    keys: UniqueKeys {
-                        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                        process_id: std::process::id(),
-                        instance: number,
+                    keys: Keys {
+                        source: UniqueKeys {
+                            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                            process_id: std::process::id(),
+                            instance: number,
+                        },
+                        counter: 0,
                     },
-                    counter: 0,
                 };
                 number += 1;
                 tasks.spawn(sender.run());
@@ -191,8 +195,24 @@ impl Senders {
 struct Sender {
     client: client::Client,
     shared: Arc<Shared>,
-    keys: UniqueKeys,
+    keys: Keys,
+}
+
+/// The ids of the messages of one sender.
+struct Keys {
+    source: UniqueKeys,
     counter: u32,
+}
+
+impl Keys {
+    fn next(&mut self) -> String {
+        self.counter = self.counter.wrapping_add(1);
+        let [high1, high0, low1, low0] = self.counter.to_be_bytes();
+        self.source.key(
+            i32::from(u16::from_be_bytes([high1, high0])),
+            u16::from_be_bytes([low1, low0]),
+        )
+    }
 }
 
 impl Sender {
@@ -203,7 +223,7 @@ impl Sender {
             if Instant::now() >= end {
                 return;
             }
-            match self.send(since).await {
+            match self.send(&shared, since).await {
                 Ok(()) => {
                     let messages = u64::from(shared.batch);
                     let bytes = messages * shared.body.len() as u64;
@@ -217,13 +237,12 @@ impl Sender {
         }
     }
 
-    async fn send(&mut self, since: Instant) -> Result<(), ClientError> {
-        let shared = self.shared.clone();
+    async fn send(&mut self, shared: &Shared, since: Instant) -> Result<(), ClientError> {
         let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
         let Some(queue) = shared.queues.get(turn % shared.queues.len()) else {
             return Ok(());
         };
-        let request = self.request(&queue.queue, since)?;
+        let request = shared.request(&queue.queue, since, &mut self.keys)?;
         let answer = self.client.call(&queue.address, request).await?;
         match answer.response_code() {
             ResponseCode::SUCCESS
@@ -237,39 +256,41 @@ impl Sender {
             }),
         }
     }
+}
 
+impl Shared {
     fn request(
-        &mut self,
-        queue: &remoting::protocol::body::queue_map::MessageQueue,
+        &self,
+        queue: &MessageQueue,
         since: Instant,
+        keys: &mut Keys,
     ) -> Result<RemotingCommand, ClientError> {
-        let shared = self.shared.clone();
-        let mut body = shared.body.clone();
-        if let Some(stamp) = shared.stamp {
-            stamp.write(&mut body, since);
-        }
-        let wait = if shared.no_wait { "false" } else { "true" };
-        let (code, body, properties) = if shared.batch == 1 {
-            (
-                RequestCode::SEND_MESSAGE_V2,
-                body,
-                self.properties(Some(wait)),
-            )
+        let body = match self.stamp {
+            None => self.body.clone(),
+            Some(stamp) => {
+                let mut body = self.body.to_vec();
+                stamp.write(&mut body, since);
+                body.into()
+            }
+        };
+        let wait = if self.no_wait { "false" } else { "true" };
+        let (code, body, properties) = if self.batch == 1 {
+            let properties = self.properties(keys, Some(wait));
+            (RequestCode::SEND_MESSAGE_V2, body, properties)
         } else {
             let mut items = Vec::new();
-            for _ in 0..shared.batch {
-                let properties = self.properties(None);
+            for _ in 0..self.batch {
                 let item = BatchItem {
                     flag: 0,
                     body: &body,
-                    properties: &properties,
+                    properties: &self.properties(keys, None),
                 };
                 if push_item(&mut items, &item).is_none() {
                     return Err(too_large(queue));
                 }
             }
             let properties = properties::encode([(properties::WAIT, wait)]);
-            (RequestCode::SEND_BATCH_MESSAGE, items, properties)
+            (RequestCode::SEND_BATCH_MESSAGE, items.into(), properties)
         };
         if body.len() > client::message::MAX_BODY_BYTES {
             return Err(too_large(queue));
@@ -284,7 +305,7 @@ impl Sender {
             properties: Some(String::from_utf8_lossy(&properties)),
             reconsume_times: Some(0),
             unit_mode: Some(false),
-            batch: Some(shared.batch > 1),
+            batch: Some(self.batch > 1),
             bname: Some(queue.broker_name.as_str().into()),
             ..SendMessageRequestHeader::default()
         };
@@ -294,25 +315,19 @@ impl Sender {
         Ok(request)
     }
 
-    fn properties(&mut self, wait: Option<&str>) -> Vec<u8> {
-        self.counter = self.counter.wrapping_add(1);
-        let [high1, high0, low1, low0] = self.counter.to_be_bytes();
-        let key = self.keys.key(
-            i32::from(u16::from_be_bytes([high1, high0])),
-            u16::from_be_bytes([low1, low0]),
-        );
-        let mut properties = properties::encode([(properties::UNIQUE_KEY, &*key)]);
+    fn properties(&self, keys: &mut Keys, wait: Option<&str>) -> Vec<u8> {
+        let mut properties = properties::encode([(properties::UNIQUE_KEY, &*keys.next())]);
         if let Some(wait) = wait {
             properties::append(&mut properties, properties::WAIT, wait);
         }
-        if let Some(tag) = &self.shared.tag {
+        if let Some(tag) = &self.tag {
             properties::append(&mut properties, properties::TAGS, tag);
         }
         properties
     }
 }
 
-fn too_large(queue: &remoting::protocol::body::queue_map::MessageQueue) -> ClientError {
+fn too_large(queue: &MessageQueue) -> ClientError {
     let most = client::message::MAX_BODY_BYTES;
     ClientError::Invalid {
         what: "batch for",
