@@ -87,14 +87,14 @@ impl Settings {
         connect(self.options(timeout)?)
     }
 
-    /// A client for a few questions, which waits for a silent server once.
+    /// A client for a few questions, which waits so long for a silent server, once.
     ///
     /// # Errors
     /// As [`Self::namesrv_addresses`].
-    pub(crate) fn client_to_ask(&self) -> Result<Client> {
+    pub(crate) fn client_to_ask(&self, timeout: Duration) -> Result<Client> {
         connect(ClientOptions {
             wait_once: true,
-            ..self.options(TIMEOUT)?
+            ..self.options(timeout)?
         })
     }
 
@@ -217,7 +217,7 @@ impl Cluster {
     /// # Errors
     /// As [`Self::settings`] and [`Settings::namesrv_addresses`].
     pub(crate) fn client(&self) -> Result<Client> {
-        self.settings()?.client_to_ask()
+        self.settings()?.client_to_ask(TIMEOUT)
     }
 
     /// Queries on the cluster.

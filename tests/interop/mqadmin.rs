@@ -253,10 +253,12 @@ fn verb_of(step: &str) -> &str {
 }
 
 /// What a step printed, and whether it failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Outcome {
     printed: String,
     failed: bool,
+    /// What ours said beside it: shown where it should not have failed.
+    complaint: String,
 }
 
 /// Whose `mqadmin` it is.
@@ -285,6 +287,7 @@ impl Tool {
                     // The driver ends it with a line end of its own.
                     printed: printed.strip_suffix('\n').unwrap_or(printed).to_owned(),
                     failed: end.contains("failed"),
+                    ..Outcome::default()
                 }
             }
             Self::Ours(folder, columns) => {
@@ -301,13 +304,14 @@ impl Tool {
                     process.kill();
                     return Outcome {
                         printed: process.output(),
-                        failed: false,
+                        ..Outcome::default()
                     };
                 }
                 let output = command.output().expect("mq can be started");
                 Outcome {
                     printed: String::from_utf8_lossy(&output.stdout).into_owned(),
                     failed: !output.status.success(),
+                    complaint: String::from_utf8_lossy(&output.stderr).into_owned(),
                 }
             }
         }
@@ -410,10 +414,7 @@ fn run_all(release: Release, maker: Maker, with_java: bool) -> Vec<Outcome> {
                 Some(tool.run(&words))
             }
         };
-        let mut outcome = outcome.unwrap_or(Outcome {
-            printed: String::new(),
-            failed: false,
-        });
+        let mut outcome = outcome.unwrap_or_default();
         let found = |pattern: &str| {
             let captures = Regex::new(pattern).expect("our own pattern");
             captures
@@ -624,8 +625,8 @@ fn compare(release: Release) {
                 *reasons.entry((verb, column)).or_insert(false) |= differs;
             } else if differs {
                 wrong.push(format!(
-                    "{name}: {line}\n--- Apache's tool on {measure} (failed: {})\n{wanted}\n--- here (failed: {})\n{got}\n",
-                    expected.failed, found.failed
+                    "{name}: {line}\n--- Apache's tool on {measure} (failed: {})\n{wanted}\n--- here (failed: {})\n{got}\n{}\n",
+                    expected.failed, found.failed, found.complaint
                 ));
             }
         }

@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::pin::Pin;
+use std::time::Duration;
 
 use client::Admin;
 
@@ -48,6 +49,8 @@ macro_rules! out {
 }
 use out;
 
+/// How long Apache's tool waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Set to 1: exit codes as Java's tools have them, 0 for all but unreadable options.
 const EXIT_ZERO: &str = "MQADMIN_EXIT_ZERO";
 /// Whose columns to print: `4.9` (default) or `5.3`.
@@ -215,7 +218,7 @@ fn run(
         given,
         generation,
         output,
-        admin: Admin::new(settings.client_to_ask()?),
+        admin: Admin::new(settings.client_to_ask(TIMEOUT)?),
         settings,
     };
     wait_for((verb.run)(&call))
