@@ -6,9 +6,10 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use remoting::protocol::message::record::{Record, peek};
+use remoting::protocol::message::record::peek;
 use remoting::protocol::message::sys_flag;
 
+use crate::chosen_records::{Chosen, Sound};
 use crate::consume_queue::{ConsumeQueue, Unit};
 use crate::consume_queues::UnitsFrom;
 use crate::fs::FileSystem;
@@ -22,12 +23,6 @@ use crate::{
 
 /// Units that one read looks at, at least; Apache's 16,000 bytes.
 const SCAN_UNITS_MIN: usize = 800;
-/// Records this close to each other are asked for together.
-const GAP_MAX: i64 = 16 * 1024;
-/// Records this close to each other are read with one call: copying what is between them costs less.
-const COPIED_GAP_MAX: i64 = 4096;
-/// Bytes that are asked for together.
-const SPAN_MAX: i64 = 1024 * 1024;
 /// Position of the store timestamp in a record; 12 bytes later if the born host is IPv6.
 const STORE_TIMESTAMP_AT: usize = 56;
 
@@ -158,7 +153,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             if !may_wait && shared.cold_part.contains(first, shared.clock.now_ms()) {
                 return Ok(None);
             }
-            match self.read_records(&queue, &chosen, from)? {
+            match shared.read_records(&queue, &chosen, from)? {
                 Some(Sound { runs, count }) => {
                     if let Some(damaged) = chosen.get(count) {
                         // The next read begins with it, and fails.
@@ -187,173 +182,6 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
             max_offset: max,
             suggest_slave: shared.is_far_behind(last),
         }))
-    }
-
-    /// Reads records from the files, and looks at each whether it is the one that its unit names, and whole: what has
-    /// lain on a disk may have changed there. Gives those in front of the first that is not. `None`: one of them is gone,
-    /// or, where the disk must not be waited for, not in memory.
-    fn read_records(
-        &self,
-        queue: &ConsumeQueue,
-        chosen: &[Chosen],
-        how: ReadFrom,
-    ) -> Result<Option<Sound>, StoreError> {
-        let mut failure = None;
-        let mut readable = chosen;
-        if let Some(at) = chosen.iter().position(|chosen| !self.can_be(chosen)) {
-            let what = "a queue names a record that cannot be";
-            failure = Some(self.damaged(chosen[at].unit.phy, what));
-            readable = &chosen[..at];
-        }
-        let near: Vec<&[Chosen]> = self.neighbours(readable, COPIED_GAP_MAX).collect();
-        if how == ReadFrom::Anywhere {
-            self.announce(readable);
-        }
-        let mut buffer = vec![0; near.iter().map(|records| span(records).1).sum()];
-        // Where the disk is not waited for, there is nothing worth measuring.
-        let begin_ms = (how == ReadFrom::Anywhere).then(|| self.shared.clock.now_ms());
-        let filled = self.fill(&near, &mut buffer, how);
-        if let Some(begin_ms) = begin_ms {
-            let took_ms = (self.shared.clock.now_ms() - begin_ms).max(0);
-            let longest = &self.shared.counters.get_time_max_ms;
-            longest.fetch_max(took_ms.unsigned_abs(), Ordering::Relaxed);
-        }
-        let Some((read, unread)) = filled else {
-            return Ok(None);
-        };
-        failure = unread.or(failure);
-        let buffer = Bytes::from(buffer);
-        let mut runs = Vec::with_capacity(read);
-        let mut count = 0;
-        // Neighbours without a gap stay one run.
-        let mut run = 0..0;
-        let mut begin = 0;
-        'records: for records in near {
-            let (start, len) = span(records);
-            for record in records {
-                if count == read {
-                    break 'records;
-                }
-                let at = begin + (record.unit.phy - start) as usize;
-                if let Err(what) = check(queue, record, &buffer[at..at + record.len()]) {
-                    failure = Some(self.damaged(record.unit.phy, what));
-                    break 'records;
-                }
-                count += 1;
-                if run.end != at {
-                    if !run.is_empty() {
-                        runs.push(buffer.slice(run));
-                    }
-                    run = at..at;
-                }
-                run.end = at + record.len();
-            }
-            begin += len;
-        }
-        if count == 0
-            && let Some(failure) = failure
-        {
-            return Err(failure);
-        }
-        runs.push(buffer.slice(run));
-        Ok(Some(Sound { runs, count }))
-    }
-
-    /// Fills the buffer with records, group behind group. Returns how many could be read before one could not, and why
-    /// that could not. `None`: see [`Self::read_records`].
-    fn fill(
-        &self,
-        near: &[&[Chosen]],
-        mut place: &mut [u8],
-        how: ReadFrom,
-    ) -> Option<(usize, Option<StoreError>)> {
-        let mut read = 0;
-        for records in near {
-            let (start, len) = span(records);
-            let (now, later) = place.split_at_mut(len);
-            if let Ok(found) = self.read_log(start, now, how) {
-                found?;
-                read += records.len();
-            } else {
-                // A record that can be read must not suffer from its neighbours.
-                for record in *records {
-                    let at = (record.unit.phy - start) as usize;
-                    match self.read_log(record.unit.phy, &mut now[at..at + record.len()], how) {
-                        Ok(found) => found?,
-                        Err(error) => return Some((read, Some(error))),
-                    }
-                    read += 1;
-                }
-            }
-            place = later;
-        }
-        Some((read, None))
-    }
-
-    fn read_log(
-        &self,
-        at: i64,
-        buffer: &mut [u8],
-        how: ReadFrom,
-    ) -> Result<Option<()>, StoreError> {
-        match how {
-            ReadFrom::MemoryOnly => self.shared.log.read_cached(at, buffer),
-            ReadFrom::Anywhere => self.shared.log.read(at, buffer),
-        }
-    }
-
-    /// Whether a record can lie where a unit has it: within what is written, and within one file.
-    fn can_be(&self, chosen: &Chosen) -> bool {
-        let file_size = self.shared.log.file_size();
-        let Some(end) = chosen.unit.phy.checked_add(chosen.len() as i64) else {
-            return false;
-        };
-        end <= self.shared.written.load(Ordering::Acquire)
-            && chosen.unit.phy / file_size == (end - 1) / file_size
-    }
-
-    /// Splits records into groups that lie in one file, with gaps of so many bytes at most.
-    fn neighbours<'c>(
-        &self,
-        chosen: &'c [Chosen],
-        gap_max: i64,
-    ) -> impl Iterator<Item = &'c [Chosen]> + use<'c, E, F> {
-        let file_size = self.shared.log.file_size();
-        let mut rest = chosen;
-        std::iter::from_fn(move || {
-            let first = rest.first()?;
-            let start = first.unit.phy;
-            let mut end = first.end();
-            let mut count = 1;
-            while let Some(next) = rest.get(count)
-                && next.unit.phy >= end
-                && next.unit.phy - end <= gap_max
-                && next.end() - start <= SPAN_MAX
-                && next.unit.phy / file_size == start / file_size
-            {
-                end = next.end();
-                count += 1;
-            }
-            let (now, later) = rest.split_at(count);
-            rest = later;
-            Some(now)
-        })
-    }
-
-    /// Lets the system read near records with one request to the disk, the gaps between them
-    /// included.
-    fn announce(&self, chosen: &[Chosen]) {
-        for records in self.neighbours(chosen, GAP_MAX) {
-            if records.len() > 1 {
-                let (start, len) = span(records);
-                self.shared.log.will_need(start, len);
-            }
-        }
-    }
-
-    fn damaged(&self, phy: i64, what: impl Into<String>) -> StoreError {
-        let (path, byte) = self.shared.log.place_of(phy);
-        StoreError::damaged(&path, byte, what)
     }
 
     /// First readable message of a queue; `None` for an unknown queue.
@@ -461,7 +289,7 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
         };
         record
             .verify_crc()
-            .map_err(|e| self.damaged(commit_log_offset, e.to_string()))?;
+            .map_err(|e| self.shared.damaged(commit_log_offset, e.to_string()))?;
         Ok(Some(bytes.into()))
     }
 
@@ -578,60 +406,6 @@ impl<E: StoreEvents, F: FileSystem> Store<E, F> {
                 12
             };
         Some(i64::from_be_bytes(*head.get(at..)?.first_chunk()?))
-    }
-}
-
-/// A record that a read has chosen.
-struct Chosen {
-    unit: Unit,
-    /// Its place in the queue.
-    offset: i64,
-}
-
-impl Chosen {
-    fn len(&self) -> usize {
-        self.unit.size.unsigned_abs() as usize
-    }
-
-    /// One past its last byte in the log.
-    fn end(&self) -> i64 {
-        self.unit.phy + self.len() as i64
-    }
-}
-
-/// Records that can be handed out.
-struct Sound {
-    runs: Vec<Bytes>,
-    count: usize,
-}
-
-/// Whether bytes of the log are the record that a queue has there.
-fn check(queue: &ConsumeQueue, chosen: &Chosen, bytes: &[u8]) -> Result<(), String> {
-    let record = Record::parse(bytes).map_err(|e| e.to_string())?;
-    let Chosen { unit, offset } = *chosen;
-    if !unit.is_of(offset, &queue.topic, queue.queue_id, &record) {
-        return Err(format!(
-            "message {} of queue {}-{} should be here, it is message {} of {}-{} at log offset {}",
-            offset,
-            queue.topic,
-            queue.queue_id,
-            record.queue_offset,
-            record.topic,
-            record.queue_id,
-            record.physical_offset
-        ));
-    }
-    record.verify_crc().map_err(|e| e.to_string())
-}
-
-/// Offset and length of records with what is between them.
-fn span(records: &[Chosen]) -> (i64, usize) {
-    match (records.first(), records.last()) {
-        (Some(first), Some(last)) => {
-            let before = usize::try_from(last.unit.phy - first.unit.phy).unwrap_or(0);
-            (first.unit.phy, before + last.len())
-        }
-        _ => (0, 0),
     }
 }
 

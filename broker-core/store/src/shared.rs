@@ -14,6 +14,7 @@ use crate::append_queue::AppendQueue;
 use crate::checkpoint::Checkpointer;
 use crate::cold_part::ColdPart;
 use crate::commit_log::{CommitLog, Segment};
+use crate::common_blocks::CommonBlocks;
 use crate::config::{FlushMode, RetentionRules};
 use crate::consume_queue::ConsumeQueue;
 use crate::consume_queues::ConsumeQueues;
@@ -39,6 +40,7 @@ pub(crate) struct Shared<E: StoreEvents, F: FileSystem> {
     pub(crate) index: Option<IndexFeed<F>>,
     pub(crate) tail: HotTail,
     pub(crate) cold_part: ColdPart,
+    pub(crate) common_blocks: CommonBlocks,
     pub(crate) appends: AppendQueue<Arc<ConsumeQueue>, E::Ticket>,
     /// The next file of the log, made ahead of its use. The lock is held while it is made.
     pub(crate) next_segment: Mutex<Option<Arc<Segment<F>>>>,
@@ -139,6 +141,7 @@ impl<E: StoreEvents, F: FileSystem> Shared<E, F> {
         Self {
             tail: HotTail::new(end, config.hot_tail_bytes),
             cold_part: ColdPart::default(),
+            common_blocks: CommonBlocks::default(),
             appends: AppendQueue::new(config.append_queue_bytes, config.append_queue_count),
             log: opened.log,
             queues: opened.queues,

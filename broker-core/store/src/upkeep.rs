@@ -1,5 +1,5 @@
 //! The thread `store-upkeep`: everything that can wait. It writes out queue units, makes the next
-//! file of the log, moves the checkpoint, and deletes what has expired.
+//! file of the log, moves the checkpoint, deletes what has expired, and gives memory back.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -52,6 +52,7 @@ pub(crate) fn run<E: StoreEvents, F: FileSystem>(shared: &Shared<E, F>) {
         }
         upkeep.prepare_next_segment();
         upkeep.flush_queues();
+        shared.common_blocks.release_unused();
         let written = shared.dispatched.load(Ordering::Acquire) - lock(&shared.checkpoint).offset();
         let thorough =
             now - last_checkpoint_ms >= millis(config.flush_consume_queue_thorough_interval_ms);

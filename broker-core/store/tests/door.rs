@@ -5,6 +5,7 @@
     reason = "what a test cannot do without may end it"
 )]
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -254,6 +255,62 @@ fn the_newest_messages_come_from_memory() {
             assert_eq!(again.message_count, 7);
             assert_eq!(again.runs.concat(), result.runs.concat());
         }
+    }
+}
+
+/// Their records lie mixed in the log, so that who comes second reads blocks whole, and the others find them.
+#[test]
+fn readers_of_several_queues_get_their_own_messages_and_meet_only_their_own_damage() {
+    const QUEUES: i32 = 4;
+    let dir = tempfile::tempdir().unwrap();
+    let config = || StoreConfig {
+        commit_log_file_size: 512 * 1024,
+        ..config(dir.path(), FlushMode::Async)
+    };
+    let body = |queue: i32, n: usize| format!("{queue}-{n}-{}", "x".repeat(300));
+    let opened = open(config());
+    for n in 0..300 {
+        for queue in 0..QUEUES {
+            opened.put("T", queue, &[body(queue, n)]);
+        }
+    }
+    opened.store.shutdown().unwrap();
+    drop(opened);
+
+    let opened = open(config());
+    let damaged = 150;
+    let log = dir.path().join("commitlog/00000000000000000000");
+    let content = std::fs::read(&log).unwrap();
+    let text = body(2, damaged);
+    let at = content
+        .windows(text.len())
+        .position(|window| window == text.as_bytes())
+        .unwrap();
+    let file = std::fs::File::options().write(true).open(&log).unwrap();
+    file.write_all_at(b"y", (at + text.len() - 1) as u64)
+        .unwrap();
+
+    for round in 0..2 {
+        let mut offsets = [0; QUEUES as usize];
+        for _ in 0..300 / 32 + 1 {
+            for queue in 0..QUEUES {
+                let offset = &mut offsets[queue as usize];
+                let result = opened.read("T", queue, *offset, ReadFrom::Anywhere);
+                if queue == 2 && *offset == damaged as i64 {
+                    assert_eq!(result.status, ReadStatus::OffsetFoundNull);
+                    continue;
+                }
+                assert_eq!(result.status, ReadStatus::Found, "{round} {queue} {offset}");
+                for record in result.runs.iter().flat_map(|run| records(run)) {
+                    let record = record.unwrap();
+                    assert_eq!(record.queue_offset, *offset);
+                    assert_eq!(record.body, body(queue, *offset as usize).as_bytes());
+                    *offset += 1;
+                }
+                assert_eq!(*offset, result.next_begin_offset);
+            }
+        }
+        assert_eq!(offsets, [300, 300, damaged as i64, 300]);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IoSlice};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
@@ -31,7 +31,7 @@ impl FileSystem for OsFileSystem {
             }
         }
         Ok(OsFile {
-            file: options.open(path)?,
+            file: open_quietly(options, path)?,
             locked: Mutex::new(None),
         })
     }
@@ -96,6 +96,22 @@ impl FileSystem for OsFileSystem {
             available: stat.f_bavail.saturating_mul(stat.f_frsize),
         })
     }
+}
+
+/// Opens a file so that reading it does not note when it was read last, which costs time with every call. Files of
+/// other owners are opened as usual.
+fn open_quietly(mut options: fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = rustix::fs::OFlags::NOATIME.bits();
+        let quiet = options.clone();
+        options.custom_flags(flags.cast_signed());
+        match options.open(path) {
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => options = quiet,
+            opened => return opened,
+        }
+    }
+    options.open(path)
 }
 
 /// Files locked by this process. A record lock belongs to the process, not to the handle: the
