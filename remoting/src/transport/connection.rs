@@ -282,7 +282,9 @@ impl Connection {
         service: Arc<S>,
         limits: Limits,
     ) {
-        let outcome = self.serve(stream, &*service, &limits).await;
+        let mut task = Task::new(&self, stream);
+        task.gathers = true;
+        let outcome = task.serve(&*service, &limits).await;
         self.end(outcome, &*service);
     }
 
@@ -303,14 +305,7 @@ impl Connection {
         service: &S,
         limits: &Limits,
     ) -> Result<(), Ended> {
-        let mut task = Task {
-            connection: self,
-            stream,
-            partial: Vec::new(),
-            writing: Vec::new(),
-            written: 0,
-        };
-        task.serve(service, limits).await
+        Task::new(self, stream).serve(service, limits).await
     }
 
     fn end<S: Service>(self: Arc<Self>, outcome: Result<(), Ended>, service: &S) {
@@ -370,9 +365,24 @@ struct Task<'c, T> {
     /// Output taken over from the connection; `written` bytes of it are out.
     writing: Vec<u8>,
     written: usize,
+    /// Callers are tasks of the same runtime, many of which go on when answers have come. The first that sends again
+    /// wakes this task, and would have its request written alone, with a call to the system and a wake-up of the peer
+    /// for each, if the others were not let go first.
+    gathers: bool,
 }
 
-impl<T: Stream> Task<'_, T> {
+impl<'c, T: Stream> Task<'c, T> {
+    fn new(connection: &'c Arc<Connection>, stream: T) -> Self {
+        Self {
+            connection,
+            stream,
+            partial: Vec::new(),
+            writing: Vec::new(),
+            written: 0,
+            gathers: false,
+        }
+    }
+
     async fn serve<S: Service>(&mut self, service: &S, limits: &Limits) -> Result<(), Ended> {
         loop {
             let blocked = !self.write_output()?;
@@ -393,7 +403,12 @@ impl<T: Stream> Task<'_, T> {
             };
             let ready = tokio::select! {
                 ready = self.stream.ready(interest) => ready?,
-                () = self.connection.wake.notified() => continue,
+                () = self.connection.wake.notified() => {
+                    if self.gathers {
+                        tokio::task::yield_now().await;
+                    }
+                    continue;
+                }
             };
             if !ready.is_readable() {
                 continue;
