@@ -90,8 +90,10 @@ impl<'a> ExtFields<'a> {
     /// A copy that outlives the received bytes.
     pub fn to_buf(&self) -> ExtBuf {
         match *self {
-            // Looked at byte by byte, and an object of strings without blanks.
-            Self::Members(text, _) => ExtBuf(text.as_bytes().to_vec()),
+            // An object of strings without blanks; where control characters stand as they are, it is written anew.
+            Self::Members(text, _) if !text.bytes().any(|byte| byte < 0x20) => {
+                ExtBuf(text.as_bytes().to_vec())
+            }
             _ => self.iter().collect(),
         }
     }
@@ -421,10 +423,14 @@ mod tests {
             fields.all(&pairs);
         });
         let (members, _) = Members::read(json).unwrap();
+        let raw = json.replace("\\u0001", "\u{1}");
+        assert_ne!(raw, json);
+        let (raw_members, _) = Members::read(&raw).unwrap();
         let odd = r#"{ "topic" : "T\"1", "gone": null, "properties":"k\u0001v" }"#;
         for received in [
             ExtFields::Json(odd),
             ExtFields::Members(json, members),
+            ExtFields::Members(&raw, raw_members),
             ExtFields::rocketmq(&block).unwrap(),
         ] {
             assert_eq!(received.to_buf(), pairs);
