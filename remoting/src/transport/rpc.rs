@@ -48,9 +48,14 @@ impl<S: Service> RpcClient<S> {
 
     /// The open connection to `address` (`host:port`), made if there is none.
     pub async fn connection(&self, address: &str) -> Result<Arc<Connection>, CallError> {
-        if let Some(open) = self.open_connection(address) {
-            return Ok(open);
+        match self.open_connection(address) {
+            Some(open) => Ok(open),
+            None => self.connect(address).await,
         }
+    }
+
+    /// Makes the connection, unless another caller has meanwhile.
+    async fn connect(&self, address: &str) -> Result<Arc<Connection>, CallError> {
         let slot = self.slots().entry(address.to_owned()).or_default().clone();
         let mut slot = slot.lock().await;
         if let Some(connection) = &*slot
@@ -87,7 +92,7 @@ impl<S: Service> RpcClient<S> {
         let connection = match self.open_connection(address) {
             Some(open) => open,
             // Others that try to connect before us, one after the other, may take long.
-            None => tokio::time::timeout(timeout, self.connection(address))
+            None => tokio::time::timeout(timeout, self.connect(address))
                 .await
                 .unwrap_or_else(|_| {
                     Err(CallError::Connect {
