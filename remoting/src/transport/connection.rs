@@ -34,6 +34,9 @@ const OUTPUT_HIGH_WATER_BYTES: usize = 4 * 1024 * 1024;
 const KEPT_BUFFER_BYTES: usize = 64 * 1024;
 /// Calls that may wait for their response on one connection.
 const MAX_PENDING_CALLS: usize = 65_536;
+/// Calls that get their responses before their callers go on. What these send next leaves with one write: enough that
+/// such a write is worth it, few enough that the peer has work while the next ones get theirs.
+const CALLS_AT_ONCE: usize = 32;
 
 thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
@@ -282,9 +285,7 @@ impl Connection {
         service: Arc<S>,
         limits: Limits,
     ) {
-        let mut task = Task::new(&self, stream);
-        task.gathers = true;
-        let outcome = task.serve(&*service, &limits).await;
+        let outcome = self.serve(stream, &*service, &limits).await;
         self.end(outcome, &*service);
     }
 
@@ -360,15 +361,14 @@ impl From<FrameError> for Ended {
 struct Task<'c, T> {
     connection: &'c Arc<Connection>,
     stream: T,
-    /// The start of a frame whose rest has not arrived. In front of it, whole frames that wait for output to go.
+    /// The start of a frame whose rest has not arrived. In front of it, whole frames that wait for output to go, or for
+    /// callers to go on.
     partial: Vec<u8>,
     /// Output taken over from the connection; `written` bytes of it are out.
     writing: Vec<u8>,
     written: usize,
-    /// Callers are tasks of the same runtime, many of which go on when answers have come. The first that sends again
-    /// wakes this task, and would have its request written alone, with a call to the system and a wake-up of the peer
-    /// for each, if the others were not let go first.
-    gathers: bool,
+    /// Calls that got their response since their callers were last let go on.
+    completed: usize,
 }
 
 impl<'c, T: Stream> Task<'c, T> {
@@ -379,7 +379,7 @@ impl<'c, T: Stream> Task<'c, T> {
             partial: Vec::new(),
             writing: Vec::new(),
             written: 0,
-            gathers: false,
+            completed: 0,
         }
     }
 
@@ -392,6 +392,7 @@ impl<'c, T: Stream> Task<'c, T> {
             let flooded = self.is_flooded();
             if !flooded && self.has_whole_frame(limits)? {
                 self.handle_partial(service, limits)?;
+                self.let_callers_go_on().await;
                 continue;
             }
             let interest = match (blocked, flooded) {
@@ -403,12 +404,7 @@ impl<'c, T: Stream> Task<'c, T> {
             };
             let ready = tokio::select! {
                 ready = self.stream.ready(interest) => ready?,
-                () = self.connection.wake.notified() => {
-                    if self.gathers {
-                        tokio::task::yield_now().await;
-                    }
-                    continue;
-                }
+                () = self.connection.wake.notified() => continue,
             };
             if !ready.is_readable() {
                 continue;
@@ -421,6 +417,15 @@ impl<'c, T: Stream> Task<'c, T> {
             if !more {
                 return Ok(());
             }
+            self.let_callers_go_on().await;
+        }
+    }
+
+    /// Callers are tasks of the same runtime. The first that sends again wakes this task, which would write its request
+    /// alone, with a call to the system and a wake-up of the peer for each, if the others did not come first.
+    async fn let_callers_go_on(&mut self) {
+        if std::mem::take(&mut self.completed) > 1 {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -487,7 +492,8 @@ impl<'c, T: Stream> Task<'c, T> {
         Ok(())
     }
 
-    /// Handles the whole frames of `input` until too much output waits; returns how many bytes they took.
+    /// Handles the whole frames of `input` until too much output waits or enough callers have their response; returns how
+    /// many bytes they took.
     fn handle_frames<S: Service>(
         &mut self,
         input: &[u8],
@@ -496,7 +502,7 @@ impl<'c, T: Stream> Task<'c, T> {
     ) -> Result<usize, Ended> {
         let mut rest = input;
         let outcome = loop {
-            if self.is_flooded() {
+            if self.is_flooded() || self.completed >= CALLS_AT_ONCE {
                 break Ok(input.len() - rest.len());
             }
             let frame = match next_frame(rest, limits.frame_bytes) {
@@ -515,7 +521,8 @@ impl<'c, T: Stream> Task<'c, T> {
         outcome
     }
 
-    fn complete_call(&self, response: &CommandView<'_>) {
+    fn complete_call(&mut self, response: &CommandView<'_>) {
+        self.completed += 1;
         let waiting = lock(&self.connection.calls).remove(&response.opaque);
         if let Some(sender) = waiting {
             // The caller may have given up meanwhile.

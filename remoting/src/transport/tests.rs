@@ -2,9 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use tokio::io::{Interest, Ready};
@@ -17,7 +16,8 @@ use super::rpc::{NoService, RpcClient};
 use super::tls::{ClientAuth, Stream, TlsError, TlsMode, TlsServer, TlsSettings};
 use super::workers::{Priority, Workers};
 use crate::protocol::codes::{RequestCode, ResponseCode};
-use crate::protocol::command::{CommandView, RemotingCommand};
+use crate::protocol::command::{CommandView, FLAG_RESPONSE, RemotingCommand};
+use crate::protocol::frame::next_frame;
 use crate::protocol::properties::Value;
 
 const ECHO: RequestCode = RequestCode(9001);
@@ -381,6 +381,101 @@ async fn a_waiting_request_outlasts_answers_that_come_from_elsewhere_meanwhile()
     let limits = Limits::default();
     assert!(connection.serve(stream, &service, &limits).await.is_ok());
     assert_eq!(service.handled.load(Ordering::Relaxed), 2);
+}
+
+/// A peer that answers the first 64 calls all at once, and the others as they come.
+struct AnswersTogether {
+    /// Frames of each write.
+    writes: Arc<Mutex<Vec<usize>>>,
+    answers: Vec<u8>,
+    asked: usize,
+}
+
+const TOGETHER: usize = 64;
+
+impl Stream for AnswersTogether {
+    async fn ready(&self, _: Interest) -> std::io::Result<Ready> {
+        if self.asked < TOGETHER || self.answers.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        Ok(Ready::READABLE)
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let answers = std::mem::take(&mut self.answers);
+        buffer[..answers.len()].copy_from_slice(&answers);
+        Ok(answers.len())
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let (mut rest, mut frames) = (bytes, 0);
+        while let Some(frame) = next_frame(rest, bytes.len()).unwrap() {
+            let asked = CommandView::parse(frame).unwrap();
+            let answer = RemotingCommand {
+                opaque: asked.opaque,
+                flag: FLAG_RESPONSE,
+                ..RemotingCommand::request(RequestCode(ResponseCode::SUCCESS.0))
+            };
+            answer.encode_into(&mut self.answers);
+            rest = &rest[frame.len()..];
+            frames += 1;
+        }
+        self.asked += frames;
+        self.writes.lock().unwrap().push(frames);
+        Ok(bytes.len())
+    }
+
+    fn try_flush(&mut self) -> std::io::Result<bool> {
+        Ok(true)
+    }
+}
+
+#[tokio::test]
+async fn callers_whose_answers_came_together_send_together_but_do_not_all_wait_for_each_other() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let connection = Connection::new(&socket).unwrap();
+    let callers: Vec<_> = (0..TOGETHER)
+        .map(|_| {
+            let connection = connection.clone();
+            tokio::spawn(async move {
+                for _ in 0..2 {
+                    let answer = connection.call(request(ECHO, "x"), TIMEOUT).await.unwrap();
+                    assert_eq!(answer.response_code(), ResponseCode::SUCCESS);
+                }
+            })
+        })
+        .collect();
+    let writes = Arc::<Mutex<Vec<usize>>>::default();
+    let stream = AnswersTogether {
+        writes: writes.clone(),
+        answers: Vec::new(),
+        asked: 0,
+    };
+    let (service, limits) = (NoService, Limits::default());
+    let served = async {
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        connection.close();
+    };
+    let (outcome, ()) = tokio::join!(connection.serve(stream, &service, &limits), served);
+    assert!(outcome.is_ok());
+    // The first calls leave as the runtime likes it. 64 callers that go on in two halves write twice, or a little more often
+    // if the runtime looks for events meanwhile.
+    let mut sum = 0;
+    let mut of_second_calls = writes.lock().unwrap().clone();
+    of_second_calls.retain(|frames| {
+        sum += frames;
+        sum > TOGETHER
+    });
+    assert_eq!(sum, 2 * TOGETHER);
+    assert!(
+        of_second_calls.len() <= 6 && of_second_calls.iter().all(|frames| *frames <= TOGETHER / 2),
+        "{of_second_calls:?}"
+    );
 }
 
 fn tls(mode: TlsMode) -> TlsServer {
