@@ -224,6 +224,40 @@ fn what_goes_in_comes_out_after_both_kinds_of_stop() {
 }
 
 #[test]
+fn many_queues_are_found_again_each_with_its_end() {
+    // So many that several threads look for them. The longest end in a later one of the blocks that are looked at.
+    const QUEUES: i32 = 2_500;
+    let messages = |queue_id: i32| match queue_id {
+        500 => 660,
+        n if n % 500 == 0 => 210,
+        n => n as usize % 3,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let config = || StoreConfig {
+        consume_queue_file_size: 20 * 1000,
+        commit_log_file_size: 256 * 1024,
+        ..config(dir.path(), FlushMode::Async)
+    };
+    let opened = open(config());
+    for queue_id in 0..QUEUES {
+        if messages(queue_id) > 0 {
+            opened.put("T", queue_id, &bodies("b", messages(queue_id)));
+        }
+    }
+    opened.store.shutdown().unwrap();
+    // The second start follows a stop in no good order.
+    for start in 0..2 {
+        let opened = open(config());
+        for queue_id in 0..QUEUES {
+            let appended = opened.put("T", queue_id, &bodies("next", 1));
+            let expected = messages(queue_id) as i64 + start;
+            assert_eq!(appended.queue_offset, expected, "queue {queue_id}");
+        }
+        drop(opened);
+    }
+}
+
+#[test]
 fn the_newest_messages_come_from_memory() {
     let dir = tempfile::tempdir().unwrap();
     let opened = open(config(dir.path(), FlushMode::Async));

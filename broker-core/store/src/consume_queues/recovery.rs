@@ -1,6 +1,7 @@
 //! Finding the queues of a folder, and where each of them ends.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +13,10 @@ use crate::fs::{File, FileSystem};
 
 /// Units that are looked at in one go when the end of a queue is searched.
 const SCAN_UNITS: i64 = 200;
+/// Queues for which another thread looks.
+const QUEUES_PER_THREAD: usize = 1000;
+/// More than cores: they wait for the disk.
+const THREADS_MAX: usize = 16;
 
 impl<F: FileSystem> ConsumeQueues<F> {
     /// Finds the end and the beginning of each queue. To be called once, before anything else.
@@ -26,21 +31,51 @@ impl<F: FileSystem> ConsumeQueues<F> {
         &self,
         cut_phy: i64,
         log_min: i64,
-        has_record: impl Fn(&ConsumeQueue, i64, Unit) -> Result<bool, StoreError>,
+        has_record: impl Fn(&ConsumeQueue, i64, Unit) -> Result<bool, StoreError> + Sync,
     ) -> Result<RecoveredQueues, StoreError> {
-        let mut work = self.work();
-        let mut recovered = RecoveredQueues::default();
-        for queue in self.all() {
+        let queues = self.all();
+        let ends = for_each_of_many(&queues, |queue| {
+            let mut work = Work::default();
             let files_end = queue.state().max;
-            let end = self.recover_queue(&mut work, &queue, cut_phy, &has_record)?;
-            recovered.queues += 1;
+            let end = self.recover_queue(&mut work, queue, cut_phy, &has_record)?;
+            debug_assert!(queue.max_offset() <= files_end);
+            self.correct_min(queue, log_min)?;
+            Ok((end, work))
+        })?;
+        let mut work = self.work();
+        let mut recovered = RecoveredQueues {
+            queues: queues.len(),
+            ..RecoveredQueues::default()
+        };
+        for (queue, (end, of_queue)) in queues.iter().zip(ends) {
+            work.add(of_queue);
             recovered.max_phy = recovered.max_phy.max(queue.max_phy());
             recovered.cut += usize::from(end.had_more);
-            debug_assert!(queue.max_offset() <= files_end);
-            self.correct_min(&queue, log_min)?;
         }
         Ok(recovered)
     }
+}
+
+/// Does `each` for all items, by several threads when they are many; the results are in the order of the items.
+fn for_each_of_many<T: Sync, R: Send>(
+    items: &[T],
+    each: impl Fn(&T) -> Result<R, StoreError> + Sync,
+) -> Result<Vec<R>, StoreError> {
+    let threads = (items.len() / QUEUES_PER_THREAD).clamp(1, THREADS_MAX);
+    if threads == 1 {
+        return items.iter().map(each).collect();
+    }
+    std::thread::scope(|scope| {
+        let parts = items.chunks(items.len().div_ceil(threads));
+        let parts: Vec<_> = parts
+            .map(|part| scope.spawn(|| part.iter().map(&each).collect::<Result<Vec<_>, _>>()))
+            .collect();
+        let mut results = Vec::with_capacity(items.len());
+        for part in parts {
+            results.extend(part.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        Ok(results)
+    })
 }
 
 /// What the search for a queue's end found.
@@ -72,7 +107,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
         if old_max > first_file {
             let mut file_start = self.file_start(old_max - 1);
             loop {
-                let file_end = (file_start + self.units_per_file).min(old_max);
+                let file_end = self.written_end(queue, file_start, old_max)?;
                 (end, last) = self.find_end(queue, file_start, file_end, keep)?;
                 while let Some(unit) = last {
                     let before = if end - 1 > file_start {
@@ -115,6 +150,22 @@ impl<F: FileSystem> ConsumeQueues<F> {
         Ok(QueueEnd { had_more })
     }
 
+    /// One past the last unit that can have been written to a file, at most `old_max`: files are written from their
+    /// beginning on, and what was never written is a hole in most of them.
+    fn written_end(
+        &self,
+        queue: &ConsumeQueue,
+        file_start: i64,
+        old_max: i64,
+    ) -> Result<i64, StoreError> {
+        let file = self.file_to_read(queue, file_start)?;
+        let hole = file
+            .hole_after(0)
+            .map_err(|e| StoreError::io("read", &self.path(queue, file_start), e))?;
+        let units = i64::try_from(hole.div_ceil(UNIT_LEN as u64)).unwrap_or(i64::MAX);
+        Ok(old_max.min(file_start + units.min(self.units_per_file)))
+    }
+
     /// The first unit of `from..to` (in one file) that is not to be kept, and the one before it.
     /// What is to be kept stands in front of what is not.
     fn find_end(
@@ -124,11 +175,19 @@ impl<F: FileSystem> ConsumeQueues<F> {
         to: i64,
         keep: impl Fn(Unit) -> bool,
     ) -> Result<(i64, Option<Unit>), StoreError> {
-        // Most queues are short: their first block shows the end.
         let (mut low, mut high) = (from, to);
-        let mut block = (from, (from + SCAN_UNITS).min(to));
+        // From the end towards the beginning, in ever longer steps, until something is to be kept; from there on by halves.
+        // The last block of most queues shows their end.
+        let mut step = SCAN_UNITS;
         let mut last = None;
         while low < high {
+            let start = if low == from {
+                high - step
+            } else {
+                low + (high - low) / 2 - SCAN_UNITS / 2
+            };
+            let start = start.max(low);
+            let block = (start, (start + SCAN_UNITS).min(high));
             let bytes = self.read_units(queue, block.0, block.1)?;
             let mut units = decode_units(&bytes);
             let kept = units.by_ref().take_while(|&unit| keep(unit));
@@ -139,14 +198,12 @@ impl<F: FileSystem> ConsumeQueues<F> {
             }
             if count == 0 {
                 high = block.0;
+                step *= 2;
             } else if block.0 + count < block.1 {
                 return Ok((block.0 + count, last));
             } else {
                 low = block.1;
             }
-            let middle = low + (high - low) / 2;
-            let start = middle.saturating_sub(SCAN_UNITS / 2).max(low);
-            block = (start, (start + SCAN_UNITS).min(high));
         }
         if low > from {
             // The last block read may have been one behind the end.
@@ -218,25 +275,30 @@ pub(super) struct FoundQueue {
 // Finding what is there.
 impl<F: FileSystem> ConsumeQueues<F> {
     pub(super) fn find_files(&self) -> Result<Vec<FoundQueue>, StoreError> {
+        let topics = self.sub_dirs(&self.dir)?;
+        let ids = for_each_of_many(&topics, |topic| self.sub_dirs(&self.dir.join(topic)))?;
         let mut found = Vec::new();
-        for topic in self.sub_dirs(&self.dir)? {
+        for (topic, ids) in topics.into_iter().zip(ids) {
             let topic_dir = self.dir.join(&topic);
             let name: Arc<str> = topic.into();
-            for id in self.sub_dirs(&topic_dir)? {
+            for id in ids {
+                let dir = topic_dir.join(&id);
                 // As Java does, which ignores folders that are no queue.
                 let Ok(queue_id) = id.parse() else {
-                    tracing::warn!("no consume queue: {}", topic_dir.join(&id).display());
+                    tracing::warn!("no consume queue: {}", dir.display());
                     continue;
                 };
-                let dir = topic_dir.join(&id);
-                let files = self.files_of(&dir)?;
                 found.push(FoundQueue {
                     topic: name.clone(),
                     queue_id,
                     dir,
-                    files,
+                    files: Vec::new(),
                 });
             }
+        }
+        let files = for_each_of_many(&found, |queue| self.files_of(&queue.dir))?;
+        for (queue, files) in found.iter_mut().zip(files) {
+            queue.files = files;
         }
         Ok(found)
     }

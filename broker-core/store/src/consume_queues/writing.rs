@@ -302,6 +302,15 @@ impl<F: FileSystem> Work<F> {
         }
     }
 
+    /// Adds what else has to be synced.
+    pub(super) fn add(&mut self, other: Self) {
+        self.sync_partition |= other.sync_partition;
+        for (key, file) in &other.unsynced {
+            self.written(*key, file);
+        }
+        self.dirs_changed(other.unsynced_dirs);
+    }
+
     fn dirs_changed(&mut self, dirs: impl IntoIterator<Item = PathBuf>) {
         if self.sync_partition {
             return;

@@ -45,8 +45,9 @@ impl FileSystem for OsFileSystem {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
+            let kind = entry.file_type()?;
             // Follows links: a store may be laid out over several disks by linking folders.
-            let is_dir = entry.path().is_dir();
+            let is_dir = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
             entries.push(DirEntry { name, is_dir });
         }
         entries.sort_unstable();
@@ -247,6 +248,16 @@ impl File for OsFile {
         }
     }
 
+    fn hole_after(&self, offset: u64) -> io::Result<u64> {
+        use rustix::io::Errno;
+        match rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Hole(offset)) {
+            Ok(at) => Ok(at),
+            Err(Errno::NXIO) => Ok(offset),
+            Err(Errno::INVAL) => Ok(self.len()?.max(offset)),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -371,6 +382,7 @@ mod tests {
         // Where holes are known, nothing is found behind them; elsewhere only the end is known.
         assert_eq!(file.data_after(0).unwrap(), Some(0));
         assert_eq!(file.data_after(100_000).unwrap(), None);
+        assert_eq!(file.hole_after(100_000).unwrap(), 100_000);
         OsFileSystem.sync_partition(dir.path()).unwrap();
     }
 

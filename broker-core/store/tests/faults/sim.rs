@@ -620,6 +620,20 @@ impl File for SimFile {
         Ok(found.map(|at| offset + at as u64))
     }
 
+    fn hole_after(&self, offset: u64) -> io::Result<u64> {
+        let mut disk = self.fs.disk();
+        let content = &disk.file(self.node).content;
+        let blocks = content
+            .chunks(4096)
+            .enumerate()
+            .skip(offset as usize / 4096);
+        let hole = blocks
+            .filter(|(_, block)| block.iter().all(|byte| *byte == 0))
+            .map(|(number, _)| number as u64 * 4096)
+            .next();
+        Ok(hole.unwrap_or(content.len() as u64).max(offset))
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         let free = self.fs.disk().locked.insert(self.node);
         if free {
