@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use remoting::protocol::message::record::{Record, RecordFields, records};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use store::fs::OsFileSystem;
 use store::{
     AppendError, AppendRefusal, Appended, Arrival, Boundary, Clock, Done, FlushMode, ReadFrom,
@@ -245,7 +246,12 @@ fn many_queues_are_found_again_each_with_its_end() {
         }
     }
     opened.store.shutdown().unwrap();
-    // The second start follows a stop in no good order.
+    let checkpoint = dir.path().join("checkpoint");
+    let earlier = std::fs::read(&checkpoint).unwrap();
+    // All of them are written to in the second start, but not all can be open at once.
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = Some(1024);
+    setrlimit(Resource::Nofile, files).unwrap();
     for start in 0..2 {
         let opened = open(config());
         for queue_id in 0..QUEUES {
@@ -253,7 +259,10 @@ fn many_queues_are_found_again_each_with_its_end() {
             let expected = messages(queue_id) as i64 + start;
             assert_eq!(appended.queue_offset, expected, "queue {queue_id}");
         }
-        drop(opened);
+        opened.store.shutdown().unwrap();
+        // As if it had been killed just before the checkpoint: the newest unit of each queue is erased and built again.
+        std::fs::write(&checkpoint, &earlier).unwrap();
+        std::fs::write(dir.path().join("abort"), "").unwrap();
     }
 }
 

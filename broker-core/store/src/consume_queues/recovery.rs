@@ -34,47 +34,49 @@ impl<F: FileSystem> ConsumeQueues<F> {
         has_record: impl Fn(&ConsumeQueue, i64, Unit) -> Result<bool, StoreError> + Sync,
     ) -> Result<RecoveredQueues, StoreError> {
         let queues = self.all();
-        let ends = for_each_of_many(&queues, |queue| {
+        let parts = in_parts(&queues, |part| {
             let mut work = Work::default();
-            let files_end = queue.state().max;
-            let end = self.recover_queue(&mut work, queue, cut_phy, &has_record)?;
-            debug_assert!(queue.max_offset() <= files_end);
-            self.correct_min(queue, log_min)?;
-            Ok((end, work))
+            let mut recovered = RecoveredQueues::default();
+            for queue in part {
+                let files_end = queue.state().max;
+                let end = self.recover_queue(&mut work, queue, cut_phy, &has_record)?;
+                recovered.queues += 1;
+                recovered.max_phy = recovered.max_phy.max(queue.max_phy());
+                recovered.cut += usize::from(end.had_more);
+                debug_assert!(queue.max_offset() <= files_end);
+                self.correct_min(queue, log_min)?;
+            }
+            Ok((work, recovered))
         })?;
-        let mut work = self.work();
-        let mut recovered = RecoveredQueues {
-            queues: queues.len(),
-            ..RecoveredQueues::default()
-        };
-        for (queue, (end, of_queue)) in queues.iter().zip(ends) {
-            work.add(of_queue);
-            recovered.max_phy = recovered.max_phy.max(queue.max_phy());
-            recovered.cut += usize::from(end.had_more);
+        let mut all_work = self.work();
+        let mut all = RecoveredQueues::default();
+        for (work, recovered) in parts {
+            all_work.add(work);
+            all.queues += recovered.queues;
+            all.max_phy = all.max_phy.max(recovered.max_phy);
+            all.cut += recovered.cut;
         }
-        Ok(recovered)
+        Ok(all)
     }
 }
 
-/// Does `each` for all items, by several threads when they are many; the results are in the order of the items.
-fn for_each_of_many<T: Sync, R: Send>(
+/// Does `each` for all items in one part, or in several by as many threads when they are many; the results are in the
+/// order of the parts.
+fn in_parts<T: Sync, R: Send>(
     items: &[T],
-    each: impl Fn(&T) -> Result<R, StoreError> + Sync,
+    each: impl Fn(&[T]) -> Result<R, StoreError> + Sync,
 ) -> Result<Vec<R>, StoreError> {
     let threads = (items.len() / QUEUES_PER_THREAD).clamp(1, THREADS_MAX);
     if threads == 1 {
-        return items.iter().map(each).collect();
+        return Ok(vec![each(items)?]);
     }
     std::thread::scope(|scope| {
         let parts = items.chunks(items.len().div_ceil(threads));
-        let parts: Vec<_> = parts
-            .map(|part| scope.spawn(|| part.iter().map(&each).collect::<Result<Vec<_>, _>>()))
-            .collect();
-        let mut results = Vec::with_capacity(items.len());
-        for part in parts {
-            results.extend(part.join().unwrap_or_else(|panic| resume_unwind(panic))?);
-        }
-        Ok(results)
+        let threads: Vec<_> = parts.map(|part| scope.spawn(|| each(part))).collect();
+        let results = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        results.collect()
     })
 }
 
@@ -276,9 +278,14 @@ pub(super) struct FoundQueue {
 impl<F: FileSystem> ConsumeQueues<F> {
     pub(super) fn find_files(&self) -> Result<Vec<FoundQueue>, StoreError> {
         let topics = self.sub_dirs(&self.dir)?;
-        let ids = for_each_of_many(&topics, |topic| self.sub_dirs(&self.dir.join(topic)))?;
+        let ids = in_parts(&topics, |part| {
+            let ids = part
+                .iter()
+                .map(|topic| self.sub_dirs(&self.dir.join(topic)));
+            ids.collect::<Result<Vec<_>, _>>()
+        })?;
         let mut found = Vec::new();
-        for (topic, ids) in topics.into_iter().zip(ids) {
+        for (topic, ids) in topics.into_iter().zip(ids.into_iter().flatten()) {
             let topic_dir = self.dir.join(&topic);
             let name: Arc<str> = topic.into();
             for id in ids {
@@ -296,8 +303,11 @@ impl<F: FileSystem> ConsumeQueues<F> {
                 });
             }
         }
-        let files = for_each_of_many(&found, |queue| self.files_of(&queue.dir))?;
-        for (queue, files) in found.iter_mut().zip(files) {
+        let files = in_parts(&found, |part| {
+            let files = part.iter().map(|queue| self.files_of(&queue.dir));
+            files.collect::<Result<Vec<_>, _>>()
+        })?;
+        for (queue, files) in found.iter_mut().zip(files.into_iter().flatten()) {
             queue.files = files;
         }
         Ok(found)
