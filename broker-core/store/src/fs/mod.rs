@@ -216,8 +216,8 @@ pub trait File: Send + Sync + 'static {
     /// there is nothing but zeros (or the end) behind. Cheap: it reads no content.
     fn data_after(&self, offset: u64) -> io::Result<Option<u64>>;
 
-    /// The first position at or after `offset` behind which the file system knows of nothing written for a while: a hole
-    /// (zeros), or the end of the file. Cheap: it reads no content.
+    /// The first position at or after `offset` where a hole begins, which was never written and reads as zeros, or the end
+    /// of the file. Where file systems know no holes, it is the end. Cheap: it reads no content.
     fn hole_after(&self, offset: u64) -> io::Result<u64>;
 
     /// Tells the system that the range will be read soon. Advice: it cannot fail.

@@ -623,15 +623,12 @@ impl File for SimFile {
     fn hole_after(&self, offset: u64) -> io::Result<u64> {
         let mut disk = self.fs.disk();
         let content = &disk.file(self.node).content;
-        let blocks = content
-            .chunks(4096)
-            .enumerate()
-            .skip(offset as usize / 4096);
-        let hole = blocks
-            .filter(|(_, block)| block.iter().all(|byte| *byte == 0))
-            .map(|(number, _)| number as u64 * 4096)
-            .next();
-        Ok(hole.unwrap_or(content.len() as u64).max(offset))
+        let mut blocks = content.chunks(4096).skip(offset as usize / 4096);
+        let written = blocks.position(|block| block.iter().all(|byte| *byte == 0));
+        let hole = written.map_or(content.len() as u64, |written| {
+            (offset / 4096 + written as u64) * 4096
+        });
+        Ok(hole.max(offset))
     }
 
     fn try_lock(&self) -> io::Result<bool> {
