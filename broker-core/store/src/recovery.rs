@@ -65,13 +65,13 @@ pub(crate) fn recover<F: FileSystem>(
     } else {
         from
     };
-    let found = queues.recover(cut_phy, log.min_offset(), |queue, offset, unit| {
+    let queues_end = queues.recover(cut_phy, log.min_offset(), |queue, offset, unit| {
         Ok(clean || has_record(&log, queue, offset, unit)?)
     })?;
-    let from = from_what_is_missing(&log, &queues, index.as_mut(), safe, found.max_phy, from)?;
+    let from = from_what_is_missing(&log, &queues, index.as_mut(), safe, queues_end, from)?;
     if clean && safe.is_none() {
         // An Apache broker that has stopped in good order has synced everything that its queues name.
-        trusted = trusted.max(found.max_phy);
+        trusted = trusted.max(queues_end);
     }
     trusted = trusted.min(log.files_end());
 
@@ -119,7 +119,7 @@ pub(crate) fn recover<F: FileSystem>(
         // So do the names of queue files: nobody remembers which of them the last run has synced.
         fs.sync_partition(root)
             .map_err(|e| StoreError::io("sync", root, e))?;
-    } else if found.max_phy > end {
+    } else if queues_end > end {
         queues.truncate_after(end)?;
     }
     for queue in queues.all() {

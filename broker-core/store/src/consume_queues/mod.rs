@@ -53,17 +53,6 @@ pub(crate) enum Flush {
     Everything,
 }
 
-/// What [`ConsumeQueues::recover`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct RecoveredQueues {
-    /// Queues there are.
-    pub(crate) queues: usize,
-    /// The highest position in the log up to which some queue has units.
-    pub(crate) max_phy: i64,
-    /// Queues that lost units to the cut.
-    pub(crate) cut: usize,
-}
-
 /// Up to where the log has its units, and how many units that are: over all queues, the end times the weight of the queue,
 /// without regard to overflow. Whoever changes an end brings it up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

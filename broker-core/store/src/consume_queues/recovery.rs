@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::open_files::FileKey;
-use super::{ConsumeQueues, RecoveredQueues, Work, bytes_of};
+use super::{ConsumeQueues, Work, bytes_of};
 use crate::StoreError;
 use crate::consume_queue::{ConsumeQueue, UNIT_LEN, Unit, decode_units};
 use crate::fs::{File, FileSystem};
@@ -19,7 +19,8 @@ const QUEUES_PER_THREAD: usize = 1000;
 const THREADS_MAX: usize = 16;
 
 impl<F: FileSystem> ConsumeQueues<F> {
-    /// Finds the end and the beginning of each queue. To be called once, before anything else.
+    /// Finds the end and the beginning of each queue. To be called once, before anything else. Returns the highest position
+    /// in the log up to which some queue has units.
     ///
     /// Units whose record ends behind `cut_phy` are erased: the log has been cut there, or will be
     /// replayed from there. Units in front of `log_min` have lost their record. What is erased is
@@ -32,31 +33,23 @@ impl<F: FileSystem> ConsumeQueues<F> {
         cut_phy: i64,
         log_min: i64,
         has_record: impl Fn(&ConsumeQueue, i64, Unit) -> Result<bool, StoreError> + Sync,
-    ) -> Result<RecoveredQueues, StoreError> {
+    ) -> Result<i64, StoreError> {
         let queues = self.all();
         let parts = in_parts(&queues, |part| {
             let mut work = Work::default();
-            let mut recovered = RecoveredQueues::default();
             for queue in part {
                 let files_end = queue.state().max;
-                let end = self.recover_queue(&mut work, queue, cut_phy, &has_record)?;
-                recovered.queues += 1;
-                recovered.max_phy = recovered.max_phy.max(queue.max_phy());
-                recovered.cut += usize::from(end.had_more);
+                self.recover_queue(&mut work, queue, cut_phy, &has_record)?;
                 debug_assert!(queue.max_offset() <= files_end);
                 self.correct_min(queue, log_min)?;
             }
-            Ok((work, recovered))
+            Ok(work)
         })?;
-        let mut all_work = self.work();
-        let mut all = RecoveredQueues::default();
-        for (work, recovered) in parts {
-            all_work.add(work);
-            all.queues += recovered.queues;
-            all.max_phy = all.max_phy.max(recovered.max_phy);
-            all.cut += recovered.cut;
+        let mut all = self.work();
+        for work in parts {
+            all.add(work);
         }
-        Ok(all)
+        Ok(self.end())
     }
 }
 
@@ -80,12 +73,6 @@ fn in_parts<T: Sync, R: Send>(
     })
 }
 
-/// What the search for a queue's end found.
-pub(super) struct QueueEnd {
-    /// Whether there was anything behind the end that is erased now.
-    had_more: bool,
-}
-
 // Recovery.
 impl<F: FileSystem> ConsumeQueues<F> {
     /// Makes the queue end in front of the first unit that is not valid or whose record ends behind
@@ -97,13 +84,12 @@ impl<F: FileSystem> ConsumeQueues<F> {
         queue: &ConsumeQueue,
         cut_phy: i64,
         has_record: impl Fn(&ConsumeQueue, i64, Unit) -> Result<bool, StoreError>,
-    ) -> Result<QueueEnd, StoreError> {
+    ) -> Result<(), StoreError> {
         let (first_file, old_max) = {
             let state = queue.state();
             (state.first_file, state.max)
         };
         let keep = |unit: Unit| unit.is_valid() && unit.end() <= cut_phy;
-        let mut had_more = false;
         let mut end = first_file;
         let mut last = None;
         if old_max > first_file {
@@ -131,7 +117,6 @@ impl<F: FileSystem> ConsumeQueues<F> {
                 if file_start == first_file && file_start > 0 {
                     break;
                 }
-                had_more |= self.any_data(queue, file_start, 0)?;
                 self.remove_file(work, queue, file_start)?;
                 if file_start == first_file {
                     break;
@@ -140,7 +125,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
             }
             let file_start = self.file_start((end - 1).max(first_file));
             if end > file_start || file_start > 0 {
-                had_more |= self.erase_behind(work, queue, file_start, end)?;
+                self.erase_behind(work, queue, file_start, end)?;
             }
         }
         let mut state = queue.state();
@@ -149,7 +134,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
         state.min = state.min.clamp(first_file.min(end), end);
         state.max_phy = last.map_or(0, Unit::end);
         state.tail_start = end;
-        Ok(QueueEnd { had_more })
+        Ok(())
     }
 
     /// One past the last unit that can have been written to a file, at most `old_max`: files are written from their
@@ -215,17 +200,17 @@ impl<F: FileSystem> ConsumeQueues<F> {
         Ok((low, last))
     }
 
-    /// Erases what stands in a file from unit `end` on; whether there was anything.
+    /// Erases what stands in a file from unit `end` on, if there is anything.
     fn erase_behind(
         &self,
         work: &mut Work<F>,
         queue: &ConsumeQueue,
         file_start: i64,
         end: i64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         let position = bytes_of(end - file_start);
         if position >= self.file_len() || !self.any_data(queue, file_start, position)? {
-            return Ok(false);
+            return Ok(());
         }
         let file = self.file_to_read(queue, file_start)?;
         file.erase(position, self.file_len() - position)
@@ -233,7 +218,7 @@ impl<F: FileSystem> ConsumeQueues<F> {
         // Otherwise what was erased could come back after the next crash, when its positions in the
         // log belong to other messages (#495).
         work.written(FileKey::new(queue, file_start), &file);
-        Ok(true)
+        Ok(())
     }
 
     /// Whether something else than zeros stands in a file at or behind a position.
