@@ -396,6 +396,16 @@ fn to_be_escaped(bytes: &[u8]) -> Option<usize> {
     )
 }
 
+/// Whether a control character stands in `text` as it is.
+pub(super) fn holds_control(text: &str) -> bool {
+    let found = find(
+        text.as_bytes(),
+        |word| less_than(word, 0x20),
+        |byte| byte < 0x20,
+    );
+    found.is_some()
+}
+
 /// Writes `text` as a JSON string, quotes included.
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -310,6 +310,15 @@ async fn requests_wait_while_the_peer_does_not_read_its_answers() {
     server.shutdown(TIMEOUT).await;
 }
 
+/// For a test that serves it over a stream of its own.
+async fn connection_without_task() -> Arc<Connection> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    Connection::new(&socket).unwrap()
+}
+
 /// A peer of two requests that came with one read; it takes all output at once.
 struct TwoRequests {
     connection: Arc<Connection>,
@@ -363,11 +372,7 @@ impl Service for Floods {
 
 #[tokio::test]
 async fn a_waiting_request_outlasts_answers_that_come_from_elsewhere_meanwhile() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
-    let connection = Connection::new(&socket).unwrap();
+    let connection = connection_without_task().await;
     let mut input = Vec::new();
     for _ in 0..2 {
         request(ECHO, "x").encode_into(&mut input);
@@ -432,11 +437,7 @@ impl Stream for AnswersTogether {
 
 #[tokio::test]
 async fn callers_whose_answers_came_together_send_together_but_do_not_all_wait_for_each_other() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
-    let connection = Connection::new(&socket).unwrap();
+    let connection = connection_without_task().await;
     let callers: Vec<_> = (0..TOGETHER)
         .map(|_| {
             let connection = connection.clone();

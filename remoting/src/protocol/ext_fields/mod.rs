@@ -17,7 +17,7 @@ use thiserror::Error;
 use self::decode::decode_pairs;
 use self::encode::PairsSerializer;
 use super::frame::{FrameError, SerializeType};
-use super::json_scan::{Members, Scanner, Value, write_string};
+use super::json_scan::{Members, Scanner, Value, holds_control, write_string};
 
 /// A header whose fields do not fit the struct they were asked as.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -91,9 +91,7 @@ impl<'a> ExtFields<'a> {
     pub fn to_buf(&self) -> ExtBuf {
         match *self {
             // An object of strings without blanks; where control characters stand as they are, it is written anew.
-            Self::Members(text, _) if !text.bytes().any(|byte| byte < 0x20) => {
-                ExtBuf(text.as_bytes().to_vec())
-            }
+            Self::Members(text, _) if !holds_control(text) => ExtBuf(text.as_bytes().to_vec()),
             _ => self.iter().collect(),
         }
     }
